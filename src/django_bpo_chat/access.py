@@ -1,0 +1,258 @@
+"""The only way to get a chat or a message on somebody's behalf. What it refuses does not tell what exists."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import Case, F, OuterRef, QuerySet, Subquery, When
+from django.utils.translation import gettext_lazy as _
+
+from . import wire
+from .adapter import get_adapter
+from .conf import chat_settings
+from .exceptions import ChatError, Invalid, NotAMember, NotFound
+from .models import Chat, Membership, Message
+
+LISTED_MEMBERS = 50
+"""How many members a chat lists; the others are a page of their own."""
+
+MAX_ROWS = 200
+"""The most rows of one answer."""
+
+PAGE_BYTES = wire.MAX_BYTES - 4096
+"""The most JSON that the rows of one ``changes`` may be, which leaves room for the details and the frame around."""
+
+
+def lets_in(actor: AbstractBaseUser, chat: Chat) -> bool:
+    """Whether the chat's uri would make ``actor`` a member."""
+    return chat.joinable and get_adapter().may_join(actor, chat)
+
+
+def refusal(actor: AbstractBaseUser, chat: Chat | None) -> ChatError:
+    """What somebody who is not a member is told: nothing, unless the uri would let them join."""
+    return NotAMember() if chat is not None and lets_in(actor, chat) else NotFound()
+
+
+def membership(actor: AbstractBaseUser, uri: str) -> Membership:
+    """The actor's present membership, with its chat.
+
+    Raises ``NotAMember`` or ``NotFound``.
+    """
+    present = _memberships(actor).filter(chat__in=Chat.objects.with_uri(uri)).first()
+    if present is None:
+        raise refusal(actor, Chat.objects.with_uri(uri).first())
+    return present
+
+
+def _memberships(actor: AbstractBaseUser) -> Any:
+    return Membership.objects.present().of(actor).select_related("chat__owner")
+
+
+def visible_message(member: Membership, seq: int) -> Message:
+    """Raises ``NotFound`` for what is not there and for what is from before the member's time."""
+    if seq <= member.chat.last_seq:
+        found = Message.objects.visible_to(member).with_author().filter(seq=seq).first()
+        if found is not None:
+            return found
+    raise NotFound
+
+
+# Chats
+
+
+def chat(actor: AbstractBaseUser, uri: str) -> wire.ChatView:
+    """Raises ``NotAMember`` or ``NotFound``."""
+    seen = chats(actor).filter(chat__in=Chat.objects.with_uri(uri)).first()
+    if seen is None:
+        raise refusal(actor, Chat.objects.with_uri(uri).first())
+    return chat_views([seen])[0]
+
+
+def chats(actor: AbstractBaseUser) -> "QuerySet[Membership]":
+    """The memberships behind the actor's list of chats, ready for :func:`chat_views`; unordered."""
+    last_listed = (
+        Membership.objects.present().filter(chat=OuterRef("chat")).order_by("id").values("id")[LISTED_MEMBERS - 1 :][:1]
+    )
+    return (
+        _memberships(actor)
+        .with_unread_count()
+        .annotate(last_listed=Case(When(chat__member_count__gt=LISTED_MEMBERS, then=Subquery(last_listed))))
+    )
+
+
+def chat_views(memberships: Sequence[Membership]) -> list[wire.ChatView]:
+    """The chats of these memberships with their first members and last messages, in two queries for all of them."""
+    members = _first_members(memberships)
+    last_messages = {row.chat_id: row for row in _last_messages(memberships)}
+    return [wire.ChatView(each, members[each.chat_id], last_messages.get(each.chat_id)) for each in memberships]
+
+
+def _first_members(memberships: Sequence[Membership]) -> dict[int, list[Membership]]:
+    chats = {each.chat_id: each.chat for each in memberships}
+    whole = [each.chat_id for each in memberships if each.last_listed is None]
+    cut = [each for each in memberships if each.last_listed is not None]
+    rows = Membership.objects.present().select_related("user").order_by("id")
+    found = rows.filter(chat__in=whole)
+    for each in cut:
+        found |= rows.filter(chat=each.chat_id, id__lte=each.last_listed)
+    members: dict[int, list[Membership]] = {chat_id: [] for chat_id in chats}
+    for row in found:
+        row.chat = chats[row.chat_id]
+        members[row.chat_id].append(row)
+    return members
+
+
+def _last_messages(memberships: Sequence[Membership]) -> Iterable[Message]:
+    chats = [each.chat_id for each in memberships if each.first_seq <= each.chat.last_seq]
+    return Message.objects.with_author().filter(chat__in=chats, seq=F("chat__last_seq"))
+
+
+def members(actor: AbstractBaseUser, uri: str) -> "QuerySet[Membership]":
+    """The present members of a chat, unordered. Raises ``NotAMember`` or ``NotFound``."""
+    chat = membership(actor, uri).chat
+    return Membership.objects.present().filter(chat=chat).select_related("user", "chat")
+
+
+def present_member(chat: Chat, username: str) -> Membership:
+    """The member of that handle. Raises ``NotFound``."""
+    for user in _users([username]):
+        found = Membership.objects.present().of(user).filter(chat=chat).first()
+        if found is not None:
+            found.chat, found.user = chat, user
+            return found
+    raise NotFound
+
+
+# Messages
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePage:
+    """Messages in chat order. ``before`` and ``after`` are where the neighbouring pages begin, if there are any."""
+
+    version: int
+    messages: Sequence[Message]
+    before: int | None
+    after: int | None
+
+
+def messages(
+    actor: AbstractBaseUser,
+    uri: str,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    around: int | None = None,
+    limit: int = 50,
+) -> MessagePage:
+    """At most ``limit`` messages next to one seq, the newest without one.
+
+    Since seq has no hole, the page's bounds are arithmetic, and any page costs what the first one costs. Raises
+    ``NotAMember`` or ``NotFound``.
+    """
+    member = membership(actor, uri)
+    first, last = member.first_seq, member.chat.last_seq
+    if after is not None:
+        low = after + 1
+    elif before is not None:
+        low = min(before, last + 1) - limit
+    elif around is not None:
+        low = min(around - limit // 2, last - limit + 1)
+    else:
+        low = last - limit + 1
+    high = min(low + limit - 1, last)
+    low, high = min(max(low, first), last + 1), max(high, first - 1)
+    rows = Message.objects.with_author().filter(chat=member.chat_id, seq__range=(low, high)).order_by("seq")
+    return MessagePage(
+        version=member.chat.version,
+        messages=list(rows) if low <= high else [],
+        before=low if low > first else None,
+        after=high if high < last else None,
+    )
+
+
+# Changes
+
+
+def changes(actor: AbstractBaseUser, uri: str, *, since: int, limit: int = MAX_ROWS) -> wire.Changes:
+    """What changed for the actor after the version ``since``; ``more`` says that another page follows.
+
+    Raises ``NotAMember`` or ``NotFound``.
+    """
+    member = membership(actor, uri)
+    return changes_of(member.chat, since=since, first_seq=member.first_seq, limit=limit)
+
+
+def changes_of(chat: Chat, *, since: int, first_seq: int = 1, limit: int = MAX_ROWS) -> wire.Changes:
+    """One page of the rows changed in (since, chat.version].
+
+    The chat, and with it the version, must have been read before: a row that changes in between then has a version
+    beyond this page and comes with a later one. A page ends between two versions, never within one.
+    """
+    rows = _changed_rows(chat, since, chat.version, first_seq, limit + 1)
+    end = _page_end(rows, limit)
+    if end is None:
+        return _page(chat, since, chat.version, rows)
+    if end == since or rows[0].version > end:
+        end = rows[0].version
+        rows = _changed_rows(chat, since, end, first_seq, None)
+    return _page(chat, since, end, [row for row in rows if row.version <= end])
+
+
+def _changed_rows(chat: Chat, since: int, version: int, first_seq: int, most: int | None) -> list[Message | Membership]:
+    messages = Message.objects.with_author().filter(chat=chat, seq__gte=first_seq).changed(since, version)[:most]
+    members = Membership.objects.select_related("user").filter(chat=chat).changed(since, version)[:most]
+    rows = [*messages, *members]
+    for row in rows:
+        row.chat = chat
+    return sorted(rows, key=lambda row: row.version)
+
+
+def _page_end(rows: Sequence[Message | Membership], limit: int) -> int | None:
+    """The last version that fits on a page whole; None where all rows fit."""
+    size = 0
+    for place, row in enumerate(rows):
+        shape = wire.message(row) if isinstance(row, Message) else wire.member(row)
+        size += len(wire.encode(shape).encode()) + 1
+        if place == limit or size > PAGE_BYTES:
+            return row.version - 1
+    return None
+
+
+def _page(chat: Chat, since: int, version: int, rows: Sequence[Message | Membership]) -> wire.Changes:
+    return wire.Changes(
+        chat=chat,
+        since=since,
+        version=version,
+        messages=[row for row in rows if isinstance(row, Message)],
+        members=[row for row in rows if isinstance(row, Membership)],
+        details=since < chat.details_version <= version,
+        more=version < chat.version,
+    )
+
+
+# People
+
+
+def contacts(actor: AbstractBaseUser, usernames: Iterable[str], *, field: str) -> list[AbstractBaseUser]:
+    """The users of these handles whom the actor may write to, the actor left out.
+
+    Raises ``Invalid`` for ``field``, in the same words for names that are unknown, inactive or unwilling.
+    """
+    wanted = dict.fromkeys(usernames)
+    wanted.pop(wire.handle(actor), None)
+    found = {wire.handle(user): user for user in _users(wanted)} if wanted else {}
+    may_contact = get_adapter().may_contact
+    if not all(name in found and found[name].is_active and may_contact(actor, found[name]) for name in wanted):
+        raise Invalid({field: [_("Nobody of this name can be added.")]})
+    return [found[name] for name in wanted]
+
+
+def _users(usernames: Iterable[str]) -> Iterable[AbstractBaseUser]:
+    names = [name for name in usernames if "\0" not in name]
+    try:
+        return list(get_user_model()._default_manager.filter(**{f"{chat_settings.handle_field}__in": names}))
+    except (ValueError, OverflowError):  # a handle that cannot be a primary key
+        return []

@@ -1,0 +1,156 @@
+"""What the account views do, on Django's authentication and simplejwt's tokens."""
+
+import unicodedata
+from uuid import uuid4
+
+from django.contrib.auth import authenticate, get_user_model
+from django.contrib.auth.models import AbstractBaseUser, update_last_login
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connections, router, transaction
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.tokens import RefreshToken
+
+from .. import events
+from ..adapter import get_adapter
+from ..conf import chat_settings
+from ..exceptions import Invalid, NotAuthenticated
+from ..models import Chat
+from ..tokens import LOGIN_CLAIM, BearerAuthentication, new_refresh_token
+
+SIGN_UP_LOCK = 0x62706F_63686174  # "bpochat" in ASCII: an advisory lock's key, shared by all processes of a site
+
+
+def sign_up(*, username: str, email: str, password: str) -> AbstractBaseUser:
+    """A new user. Raises ``Invalid`` with what is wrong in each field.
+
+    Names and emails are taken whatever the ASCII case and the Unicode form they are written in. The column need not
+    be unique for that: sign-ups check and save one after the other. The password is hashed before they queue.
+    """
+    user = get_adapter().new_user(unicodedata.normalize("NFKC", username), unicodedata.normalize("NFKC", email))
+    _validate(user, password)
+    user.set_password(password)
+    database = router.db_for_write(type(user))
+    try:
+        with transaction.atomic(using=database):
+            _queue_sign_ups(database)
+            _check_free(user)
+            user.save(using=database)
+    except IntegrityError:  # taken in this moment by some other part of the site
+        _check_free(user)
+        raise
+    return user
+
+
+def log_in(request: HttpRequest, *, email: str, password: str) -> RefreshToken:
+    """The tokens of a new log-in. Raises ``NotAuthenticated``, after the same work whatever was wrong."""
+    known = _user_with(email)
+    username = known.get_username() if known else uuid4().hex
+    user = authenticate(request, **{get_user_model().USERNAME_FIELD: username, "password": password})
+    if user is None or known is None or user.pk != known.pk or not api_settings.USER_AUTHENTICATION_RULE(user):
+        raise NotAuthenticated
+    if api_settings.UPDATE_LAST_LOGIN:
+        update_last_login(type(user), user)
+    return new_refresh_token(user)
+
+
+def refresh(raw_token: str) -> dict[str, str]:
+    """A new access token, and where rotation is on a new refresh token in the place of the used one.
+
+    Raises ``NotAuthenticated``. Of several uses of one rotating token at the same moment one gets through.
+    """
+    token = _live_token(raw_token)
+    if not api_settings.ROTATE_REFRESH_TOKENS:
+        return {"access": str(token.access_token)}
+    if api_settings.BLACKLIST_AFTER_ROTATION:
+        _retire(token)
+    token.set_jti()
+    token.set_exp()
+    token.set_iat()
+    token.outstand()
+    return {"access": str(token.access_token), "refresh": str(token)}
+
+
+def log_out(raw_token: str) -> None:
+    """End a log-in: its refresh token is dead, its sockets close. Raises ``NotAuthenticated``."""
+    token = _live_token(raw_token)
+    _retire(token)
+    if LOGIN_CLAIM in token:
+        events.logged_out(token[LOGIN_CLAIM])
+
+
+def token_pair(token: RefreshToken) -> dict[str, str]:
+    return {"access": str(token.access_token), "refresh": str(token)}
+
+
+def _validate(user: AbstractBaseUser, password: str) -> None:
+    errors = {}
+    try:
+        user.clean_fields(exclude={field.name for field in user._meta.fields} - set(_name_fields()))
+    except ValidationError as error:
+        errors.update(error.message_dict)
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        errors["password"] = error.messages
+    if errors:
+        raise Invalid(errors)
+
+
+def _name_fields() -> tuple[str, ...]:
+    user_model = get_user_model()
+    return (user_model.USERNAME_FIELD, user_model.get_email_field_name(), chat_settings.handle_field)
+
+
+def _check_free(user: AbstractBaseUser) -> None:
+    users = get_user_model()._default_manager.using(router.db_for_write(type(user)))
+    taken = {
+        name: [_("This is taken already.")]
+        for name in dict.fromkeys(_name_fields())
+        if (value := getattr(user, name)) is not None and users.filter(**{f"{name}__iexact": value}).exists()
+    }
+    if taken:
+        raise Invalid(taken)
+
+
+def _queue_sign_ups(database: str) -> None:
+    """Until the transaction ends, nobody else checks which names are free."""
+    connection = connections[database]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SIGN_UP_LOCK])
+    else:
+        Chat.objects.using(database).filter(uri="").update(version=0)  # changes no row, but takes SQLite's writer lock
+
+
+def _user_with(email: str) -> AbstractBaseUser | None:
+    """The one user of this email. Of several old accounts that differ in case only, the one written like this."""
+    field = get_user_model().get_email_field_name()
+    email = unicodedata.normalize("NFKC", email.strip())
+    found = list(get_user_model()._default_manager.filter(**{f"{field}__iexact": email})[:10])
+    if len(found) > 1:
+        found = [user for user in found if getattr(user, field) == email]
+    return found[0] if len(found) == 1 else None
+
+
+def _live_token(raw_token: str) -> RefreshToken:
+    try:
+        token = RefreshToken(raw_token)
+        user = BearerAuthentication().get_user(token)
+    except (TokenError, AuthenticationFailed) as error:
+        raise NotAuthenticated from error
+    if not api_settings.USER_AUTHENTICATION_RULE(user):
+        raise NotAuthenticated
+    return token
+
+
+def _retire(token: RefreshToken) -> None:
+    """Raises ``NotAuthenticated`` for all but the first. Needs simplejwt's blacklist app, as a check says."""
+    if hasattr(token, "blacklist"):
+        _, is_first = token.blacklist()
+        if not is_first:
+            raise NotAuthenticated

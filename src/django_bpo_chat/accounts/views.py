@@ -1,0 +1,59 @@
+"""Accounts: parse, one flow, answer. Nobody's email is shown but the caller's own."""
+
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from .. import wire
+from ..http import ChatAPIView, read_json
+from . import flows
+from .serializers import LogInInput, RefreshTokenInput, SignUpInput
+
+
+class PublicView(ChatAPIView):
+    """For those who have no token yet: a bearer header is not looked at."""
+
+    permission_classes = ()
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        return []
+
+
+class SignUpView(PublicView):
+    def post(self, request: Request) -> Response:
+        user = flows.sign_up(**self.parse(SignUpInput))
+        tokens = flows.token_pair(flows.new_refresh_token(user))
+        return Response({"user": _card(user), **tokens}, status=201)
+
+
+class LogInView(PublicView):
+    def post(self, request: Request) -> Response:
+        return Response(flows.token_pair(flows.log_in(request._request, **self.parse(LogInInput))))
+
+
+class RefreshView(PublicView):
+    """Takes a refresh token, or the email and the password; where a body has both, the token counts."""
+
+    def post(self, request: Request) -> Response:
+        body = read_json(request)
+        if isinstance(body, dict) and "refresh" in body:
+            return Response(flows.refresh(self.validate(RefreshTokenInput, body)["refresh"]))
+        return Response(flows.token_pair(flows.log_in(request._request, **self.validate(LogInInput, body))))
+
+
+class LogOutView(PublicView):
+    def post(self, request: Request) -> Response:
+        flows.log_out(self.parse(RefreshTokenInput)["refresh"])
+        return Response(status=204)
+
+
+class MeView(ChatAPIView):
+    def get(self, request: Request) -> Response:
+        return Response(_card(request.user))
+
+
+def _card(user: AbstractBaseUser) -> dict[str, Any]:
+    return {"username": wire.handle(user), "email": getattr(user, user.get_email_field_name())}

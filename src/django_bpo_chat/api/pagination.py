@@ -1,0 +1,91 @@
+"""Keyset pages: any page costs what the first costs, and rows that move between two requests shift nothing."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from django.db.models import Model, Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+from rest_framework.request import Request
+
+from ..exceptions import Invalid
+from ..http import absolute_url
+from ..serializers import BIGGEST
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    rows: Sequence[Any]
+    next: str | None
+    previous: str | None
+
+    def answer(self, results: Sequence[Any]) -> dict[str, Any]:
+        return {"next": self.next, "previous": self.previous, "results": results}
+
+
+@dataclass(frozen=True, slots=True)
+class Keyset:
+    """An order of rows by fields that together are unique.
+
+    ``fields`` are the lookups to order by, ``key`` gives a row's values for them as integers, ``values`` turns such
+    integers back into what the lookups compare with.
+    """
+
+    fields: tuple[str, ...]
+    descending: bool
+    key: Callable[[Any], tuple[int, ...]]
+    values: Callable[[Sequence[int]], tuple[Any, ...]] = tuple
+
+    def page(self, request: Request, rows: "QuerySet[Any]", limit: int) -> Page:
+        """The page that the request's ``cursor`` names, else the first. Raises ``Invalid`` for a forged cursor."""
+        backwards, key = self._read_cursor(request.query_params.get("cursor"))
+        falling = self.descending != backwards
+        if key is not None:
+            rows = rows.filter(self._beyond(self.values(key), "lt" if falling else "gt"))
+        found = list(rows.order_by(*(f"-{field}" if falling else field for field in self.fields))[: limit + 1])
+        more, found = len(found) > limit, found[:limit]
+        if backwards:
+            found.reverse()
+        return Page(
+            rows=found,
+            next=self._link(request, False, found[-1]) if found and (more or backwards) else None,
+            previous=self._link(request, True, found[0]) if found and (more if backwards else key is not None) else None,
+        )
+
+    def _beyond(self, values: Sequence[Any], comparison: str) -> Q:
+        beyond, equal = Q(), Q()
+        for field, value in zip(self.fields, values, strict=True):
+            beyond |= equal & Q(**{f"{field}__{comparison}": value})
+            equal &= Q(**{field: value})
+        return beyond
+
+    def _link(self, request: Request, backwards: bool, row: Model) -> str:
+        cursor = json.dumps([int(backwards), *self.key(row)], separators=(",", ":")).encode()
+        return absolute_url(request, cursor=base64.urlsafe_b64encode(cursor).decode().rstrip("="))
+
+    def _read_cursor(self, cursor: str | None) -> tuple[bool, tuple[int, ...] | None]:
+        if cursor is None:
+            return False, None
+        try:
+            padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+            backwards, *key = json.loads(base64.urlsafe_b64decode(padded))
+            if len(key) == len(self.fields) and all(type(part) is int and 0 <= part <= BIGGEST for part in key):
+                self.values(key)
+                return bool(backwards), tuple(key)
+        except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
+            pass
+        raise Invalid({"cursor": [_("Invalid cursor.")]})
+
+
+def microseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def from_microseconds(count: int) -> datetime:
+    return EPOCH + timedelta(microseconds=count)

@@ -1,0 +1,129 @@
+"""The chat's views: parse, one operation or one read, answer."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from .. import access, operations, wire
+from ..http import ChatAPIView, absolute_url
+from ..serializers import (
+    BIGGEST,
+    ChangesQuery,
+    EditMessageInput,
+    MarkReadInput,
+    MessagesQuery,
+    PageQuery,
+    PatchChatInput,
+    SendMessageInput,
+    StartChatInput,
+)
+from .pagination import Keyset, from_microseconds, microseconds
+
+LAST_ACTIVE_FIRST = Keyset(
+    fields=("chat__active_at", "chat_id"),
+    descending=True,
+    key=lambda membership: (microseconds(membership.chat.active_at), membership.chat_id),
+    values=lambda key: (from_microseconds(key[0]), key[1]),
+)
+LONGEST_LISTED_FIRST = Keyset(fields=("id",), descending=False, key=lambda membership: (membership.pk,))
+
+
+class ChatsView(ChatAPIView):
+    def get(self, request: Request) -> Response:
+        query = self.parse_query(PageQuery)
+        page = LAST_ACTIVE_FIRST.page(request, access.chats(request.user), query["limit"])
+        return Response(page.answer([wire.chat(view) for view in access.chat_views(page.rows)]))
+
+    def post(self, request: Request) -> Response:
+        values = self.parse(StartChatInput)
+        if "username" in values:
+            chat, created = operations.start_direct(actor=request.user, username=values["username"])
+        else:
+            chat, created = operations.start_group(actor=request.user, **values), True
+        return Response(wire.chat(access.chat(request.user, chat.uri)), status=201 if created else 200)
+
+
+class ChatView(ChatAPIView):
+    def get(self, request: Request, uri: str) -> Response:
+        return Response(wire.chat(access.chat(request.user, uri)))
+
+    def patch(self, request: Request, uri: str) -> Response:
+        values = self.parse(PatchChatInput)
+        username = values.get("username", wire.handle(request.user))
+        if values.keys() - {"username"}:
+            operations.edit_chat(actor=request.user, chat=uri, **values)
+        elif username == wire.handle(request.user):
+            operations.join_chat(actor=request.user, chat=uri)
+        else:
+            operations.add_member(actor=request.user, chat=uri, username=username)
+        return Response(wire.chat(access.chat(request.user, uri)))
+
+
+class MembersView(ChatAPIView):
+    def get(self, request: Request, uri: str) -> Response:
+        query = self.parse_query(PageQuery)
+        page = LONGEST_LISTED_FIRST.page(request, access.members(request.user, uri), query["limit"])
+        return Response(page.answer([wire.member(row) for row in page.rows]))
+
+
+class MemberView(ChatAPIView):
+    def delete(self, request: Request, uri: str, username: str) -> Response:
+        operations.remove_member(actor=request.user, chat=uri, username=username)
+        return Response(status=204)
+
+
+class MessagesView(ChatAPIView):
+    def get(self, request: Request, uri: str) -> Response:
+        page = access.messages(request.user, uri, **self.parse_query(MessagesQuery))
+        return Response(
+            {
+                "version": page.version,
+                "next": _neighbour(request, after=page.after),
+                "previous": _neighbour(request, before=page.before),
+                "results": [wire.message(row) for row in page.messages],
+            }
+        )
+
+    def post(self, request: Request, uri: str) -> Response:
+        values = self.parse(SendMessageInput)
+        message, created = operations.send_message(
+            actor=request.user, chat=uri, text=values["message"], client_id=values.get("client_id") or ""
+        )
+        return Response(wire.message(message), status=201 if created else 200)
+
+
+class MessageView(ChatAPIView):
+    def patch(self, request: Request, uri: str, seq: str) -> Response:
+        values = self.parse(EditMessageInput)
+        message = operations.edit_message(actor=request.user, chat=uri, seq=_number(seq), text=values["message"])
+        return Response(wire.message(message))
+
+    def delete(self, request: Request, uri: str, seq: str) -> Response:
+        message = operations.delete_message(actor=request.user, chat=uri, seq=_number(seq))
+        return Response(wire.message(message))
+
+
+class ReadView(ChatAPIView):
+    def put(self, request: Request, uri: str) -> Response:
+        values = self.parse(MarkReadInput)
+        seq, unread_count = operations.mark_read(actor=request.user, chat=uri, seq=values["seq"])
+        return Response({"seq": seq, "unread_count": unread_count})
+
+
+class ChangesView(ChatAPIView):
+    def get(self, request: Request, uri: str) -> Response:
+        changes = access.changes(request.user, uri, **self.parse_query(ChangesQuery))
+        if changes.is_reset:
+            return Response({"reset": True, "version": changes.version})
+        return Response(wire.changes(changes))
+
+
+def _neighbour(request: Request, **bound: int | None) -> str | None:
+    """The link to a page beside this one; None where there is no such page."""
+    if None in bound.values():
+        return None
+    return absolute_url(request, **{"before": None, "after": None, "around": None, **bound})
+
+
+def _number(digits: str) -> int:
+    """More digits than Python converts name no message."""
+    return int(digits) if len(digits) < len(str(BIGGEST)) else BIGGEST

@@ -1,0 +1,92 @@
+"""The only place from which anything is announced: to the bus, after commit, and never at the request's expense."""
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypedDict
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import router, transaction
+from django.utils.module_loading import import_string
+
+from . import wire
+from .conf import chat_settings
+from .models import Chat, Membership
+
+logger = logging.getLogger(__name__)
+
+ENVELOPE_VERSION = 1
+"""Processes of two releases run side by side during a deploy; they pass over envelopes that they do not know."""
+
+
+class Leaver(TypedDict):
+    user: str
+    frame: str
+
+
+class ChangesEnvelope(TypedDict):
+    """A ``changes`` frame, encoded once for the whole cluster, and who is told of it."""
+
+    v: int
+    kind: str
+    chat: str
+    since: int
+    version: int
+    frame: str
+    lowest_seq: int | None
+    joined: list[tuple[str, int]]
+    left: list[tuple[str, str]]
+
+
+def user_key(user_id: Any) -> str:
+    """A user's primary key as the bus carries it, whatever its type."""
+    return str(user_id)
+
+
+def changes_envelope(changes: wire.Changes) -> ChangesEnvelope:
+    """``joined`` are the present members among the changed rows with the first seq they may see; ``left`` are those
+    who are out, each with the frame that tells them so and nothing else."""
+    return {
+        "v": ENVELOPE_VERSION,
+        "kind": "changes",
+        "chat": changes.chat.uri,
+        "since": changes.since,
+        "version": changes.version,
+        "frame": wire.encode({"type": "changes", **wire.changes(changes)}),
+        "lowest_seq": min((row.seq for row in changes.messages), default=None),
+        "joined": [(user_key(row.user_id), row.first_seq) for row in changes.members if row.is_present],
+        "left": [(user_key(row.user_id), _farewell(changes, row)) for row in changes.members if not row.is_present],
+    }
+
+
+def _farewell(changes: wire.Changes, row: Membership) -> str:
+    own_row = wire.Changes(chat=changes.chat, since=changes.since, version=row.version, members=[row])
+    return wire.encode({"type": "changes", **wire.changes(own_row)})
+
+
+def chat_changed(changes: wire.Changes) -> None:
+    """Tell every member of a durable change."""
+    _publish(changes_envelope(changes))
+
+
+def marked_read(chat: Chat, reader: AbstractBaseUser, seq: int) -> None:
+    """Tell the members how far somebody has read; not stored in the log, may be lost."""
+    frame = wire.encode({"type": "read", "chat": chat.uri, "username": wire.handle(reader), "seq": seq})
+    _publish({"v": ENVELOPE_VERSION, "kind": "ephemeral", "chat": chat.uri, "frame": frame})
+
+
+def user_changed(user_id: Any) -> None:
+    """Have each process look again whether the sockets of this user may stay open."""
+    _publish({"v": ENVELOPE_VERSION, "kind": "user", "user": user_key(user_id)})
+
+
+def logged_out(login: str) -> None:
+    """Close the sockets of one log-in."""
+    _publish({"v": ENVELOPE_VERSION, "kind": "logout", "login": login})
+
+
+def _publish(envelope: Any) -> None:
+    def deliver() -> None:
+        publish: Callable[[Any], None] = import_string(chat_settings.bus)
+        publish(envelope)
+
+    transaction.on_commit(deliver, using=router.db_for_write(Chat), robust=True)

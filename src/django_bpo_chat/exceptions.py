@@ -1,0 +1,90 @@
+"""What an operation can refuse. Each error has a stable code, an HTTP status and, where it ends a socket, a close code.
+
+The codes are the contract's; a client may rely on them, so a new one is a change of the API.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+Text = str | Promise
+
+
+class ChatError(Exception):
+    """Base of every refusal."""
+
+    code = "invalid"
+    status = 400
+    close_code = 4400
+    detail: Text = _("Invalid input.")
+
+    def __init__(self, detail: Text | None = None) -> None:
+        if detail is not None:
+            self.detail = detail
+        super().__init__(self.detail)
+
+
+class Invalid(ChatError):
+    """The input does not validate.
+
+    ``fields`` maps each field's name to what is wrong with it; errors of the whole are under ``non_field_errors``.
+    """
+
+    def __init__(self, fields: Mapping[str, Sequence[Text]]) -> None:
+        self.fields = {name: list(texts) for name, texts in fields.items()}
+        super().__init__(" ".join(str(text) for texts in self.fields.values() for text in texts))
+
+
+class ParseError(ChatError):
+    code = "parse_error"
+    detail = _("This cannot be read as JSON.")
+
+
+class NotAuthenticated(ChatError):
+    code = "not_authenticated"
+    status = 401
+    close_code = 4401
+    detail = _("Authentication credentials were missing, wrong or out of date.")
+
+
+class NotAllowed(ChatError):
+    code = "not_allowed"
+    status = 403
+    close_code = 4403
+    detail = _("You may not do this.")
+
+
+class NotAMember(ChatError):
+    code = "not_a_member"
+    status = 403
+    close_code = 4403
+    detail = _("You are not a member of this chat.")
+
+
+class NotFound(ChatError):
+    code = "not_found"
+    status = 404
+    close_code = 4403
+    detail = _("Not found.")
+
+
+class ClientIdReused(ChatError):
+    code = "client_id_reused"
+    status = 409
+    detail = _("You have sent another text with this client_id.")
+
+
+class TooLarge(ChatError):
+    code = "too_large"
+    status = 413
+    detail = _("This is larger than 64 KiB.")
+
+
+class Unavailable(ChatError):
+    """The database could not be reached, or its lock not be had in time. Nothing was stored: safe to repeat."""
+
+    code = "unavailable"
+    status = 503
+    close_code = 4503
+    detail = _("Not available at the moment. Try again.")

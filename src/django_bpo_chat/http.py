@@ -1,0 +1,171 @@
+"""What the HTTP views of the package share: who is asking, strict JSON in, the contract's errors out."""
+
+import logging
+from typing import Any
+
+from django.core.handlers.wsgi import WSGIRequest
+from django.db import InterfaceError, OperationalError, connections, transaction
+from django.http import HttpRequest, UnreadablePostError
+from django.utils.module_loading import import_string
+from rest_framework import exceptions as drf
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.parsers import JSONParser
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+from rest_framework.views import APIView, exception_handler
+
+from . import wire
+from .conf import chat_settings
+from .exceptions import ChatError, Invalid, NotAuthenticated, ParseError, TooLarge, Unavailable
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 1
+
+CODES = {
+    400: "parse_error",
+    401: "not_authenticated",
+    403: "not_allowed",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    415: "unsupported_media_type",
+    429: "throttled",
+}
+"""The contract's codes for what REST framework refuses by itself."""
+
+
+class LengthRequired(ChatError):
+    code = "length_required"
+    status = 411
+    detail = "A body without a Content-Length cannot be read here."
+
+
+class ChatAPIView(APIView):
+    """Base of the package's views.
+
+    It depends on no REST framework default of the host: the API is the same on every site. The operation owns the
+    transaction, so ``ATOMIC_REQUESTS`` is off for these views.
+    """
+
+    permission_classes = (IsAuthenticated,)
+    parser_classes = (JSONParser,)
+    renderer_classes = (JSONRenderer,)
+    throttle_classes = ()
+    versioning_class = None
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        view = super().as_view(**initkwargs)
+        for alias in connections:
+            transaction.non_atomic_requests(using=alias)(view)
+        return view
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        return [import_string(path)() for path in chat_settings.authentication_classes]
+
+    def get_authenticate_header(self, request: Request) -> str:
+        """Without it REST framework turns a 401 into a 403 wherever session authentication comes first."""
+        return 'Bearer realm="api"'
+
+    def parse(self, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
+        """The request's body, validated. Raises what :func:`read_json` and the serializer raise."""
+        return self.validate(serializer_class, read_json(self.request))
+
+    def parse_query(self, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
+        """The query string, validated."""
+        return self.validate(serializer_class, self.request.query_params)
+
+    def validate(self, serializer_class: type[Serializer[Any]], data: Any) -> dict[str, Any]:
+        serializer = serializer_class(data=data)
+        serializer.is_valid(raise_exception=True)
+        validated: dict[str, Any] = serializer.validated_data
+        return validated
+
+    def get_exception_handler(self) -> Any:
+        return error_response
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, OperationalError | InterfaceError):
+            logger.warning("The database is not available", exc_info=exc)
+            exc = Unavailable()
+        return super().handle_exception(exc)
+
+
+def read_json(request: Request) -> Any:
+    """The JSON value in the body; an empty body is an empty object.
+
+    The body is read here, not by REST framework, which takes a chunked one for empty, and never beyond the limit.
+    Raises ``LengthRequired``, ``ParseError``, ``TooLarge`` or REST framework's ``UnsupportedMediaType``.
+    """
+    raw = _read(request._request)
+    if not raw:
+        return {}
+    _check_media_type(request)
+    return wire.decode(raw)
+
+
+def _read(request: HttpRequest) -> bytes:
+    length = request.META.get("CONTENT_LENGTH") or ""
+    if not length and _is_chunked(request) and isinstance(request, WSGIRequest):
+        raise LengthRequired  # Django reads no body without a length from a WSGI server
+    if length.isdecimal() and int(length) > wire.MAX_BYTES:
+        raise TooLarge
+    try:
+        raw = request.read(wire.MAX_BYTES + 1)
+    except UnreadablePostError as error:
+        raise ParseError from error
+    if len(raw) > wire.MAX_BYTES:
+        raise TooLarge
+    return raw
+
+
+def _is_chunked(request: HttpRequest) -> bool:
+    return "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
+
+
+def _check_media_type(request: Request) -> None:
+    media_type, parameters = request._request.content_type, request._request.content_params or {}
+    charset = parameters.get("charset", "utf-8").strip("\"'").lower()
+    if media_type != "application/json" or charset not in {"utf-8", "utf8"}:
+        raise drf.UnsupportedMediaType(request._request.META.get("CONTENT_TYPE", ""))
+
+
+def error_response(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """An exception in the contract's shapes; None for one that is nobody's input but a defect."""
+    if isinstance(exc, Invalid):
+        return Response({field: [str(text) for text in texts] for field, texts in exc.fields.items()}, exc.status)
+    if isinstance(exc, ChatError):
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if isinstance(exc, Unavailable) else None
+        return Response(_body(exc.code, exc.detail), exc.status, headers=headers)
+    response = exception_handler(exc, context)
+    if response is not None and not isinstance(exc, drf.ValidationError):
+        response.data = _body(CODES[response.status_code], _detail(exc))
+    return response
+
+
+def _detail(exc: Exception) -> Any:
+    """Every 401 reads the same: it does not tell what was wrong with a token or whose it was."""
+    if isinstance(exc, drf.APIException) and not isinstance(exc, drf.AuthenticationFailed | drf.NotAuthenticated):
+        return exc.detail
+    if isinstance(exc, drf.APIException):
+        return NotAuthenticated.detail
+    return "Not found."
+
+
+def _body(code: str, detail: Any) -> dict[str, str]:
+    return {"detail": str(detail), "code": code}
+
+
+def absolute_url(request: Request, **parameters: Any) -> str:
+    """This request's URL with other query parameters; None removes one."""
+    query = request._request.GET.copy()
+    for name, value in parameters.items():
+        query.pop(name, None)
+        if value is not None:
+            query[name] = str(value)
+    return request.build_absolute_uri(f"{request.path}?{query.urlencode()}" if query else request.path)
+

@@ -1,0 +1,1 @@
+def publish(envelope): pass

@@ -1,0 +1,26 @@
+"""What ties a token or a socket to one log-in, and to the password of that day. Neither gives the secret away."""
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+_SALT = "django_bpo_chat.logins"
+
+
+def session_login(session_key: str) -> str:
+    """The name of a session's log-in on the bus."""
+    return salted_hmac(f"{_SALT}.session", session_key, algorithm="sha256").hexdigest()
+
+
+def password_stamp(user: AbstractBaseUser) -> str:
+    """Changes whenever Django would end the user's sessions."""
+    return _stamp(user.get_session_auth_hash())
+
+
+def is_current_stamp(user: AbstractBaseUser, stamp: str) -> bool:
+    """Whether the stamp is of the present password; keys in ``SECRET_KEY_FALLBACKS`` count, as for sessions."""
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    return any(constant_time_compare(_stamp(each), stamp) for each in hashes)
+
+
+def _stamp(session_auth_hash: str) -> str:
+    return salted_hmac(f"{_SALT}.password", session_auth_hash, secret="-", algorithm="sha256").hexdigest()[:32]

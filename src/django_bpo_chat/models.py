@@ -1,0 +1,248 @@
+"""The rows of a chat. What the database can enforce is a constraint; reads that have a name are QuerySet methods."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import models, router
+from django.db.models import Count, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext_lazy as _
+
+TITLE_LENGTH = 200
+CLIENT_ID_LENGTH = 64
+URI_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
+
+
+def new_uri() -> str:
+    """128 random bits, URL-safe: 22 characters."""
+    return secrets.token_urlsafe(16)
+
+
+def pair_key(one: AbstractBaseUser, other: AbstractBaseUser) -> str:
+    """The same key for the same two users, whoever asks first and whatever their primary keys are."""
+    low, high = sorted(str(user.pk) for user in (one, other))
+    return hashlib.sha256(f"{len(low)}:{low}{high}".encode()).hexdigest()
+
+
+class ClockTime(Now):
+    """The database's time at this very moment.
+
+    PostgreSQL's ``now()`` stands still within a transaction, and even a statement's time is from before it waited for
+    a lock; messages must not be younger than those that follow them.
+    """
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Any]:
+        return self.as_sql(compiler, connection, template="CLOCK_TIMESTAMP()", **context)
+
+
+class PrimaryManager(models.Manager[Any]):
+    """Reads from the database that is written to: versions and rows from a lagging replica would be a hole."""
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().using(self._db or router.db_for_write(self.model))
+
+
+class ChatQuerySet(models.QuerySet["Chat"]):
+    def with_uri(self, uri: str) -> "ChatQuerySet":
+        """The chat of that uri; none for what cannot be one (a NUL must not reach the database)."""
+        return self.filter(uri=uri) if URI_PATTERN.fullmatch(uri) else self.none()
+
+    def changed_since(self, moment: datetime) -> "ChatQuerySet":
+        return self.filter(changed_at__gte=moment)
+
+
+class Chat(models.Model):
+    class Kind(models.TextChoices):
+        GROUP = "group", _("group")
+        DIRECT = "direct", _("direct")
+
+    class History(models.TextChoices):
+        FULL = "full", _("everything")
+        SINCE_JOIN = "since_join", _("from joining on")
+
+    uri = models.CharField(max_length=22, unique=True, default=new_uri, editable=False)
+    kind = models.CharField(max_length=6, choices=Kind, default=Kind.GROUP)
+    pair = models.CharField(max_length=64, unique=True, null=True, editable=False)
+    title = models.CharField(max_length=TITLE_LENGTH, blank=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    joinable = models.BooleanField(default=True)
+    history = models.CharField(max_length=10, choices=History, default=History.FULL)
+    version = models.PositiveBigIntegerField(default=1)
+    details_version = models.PositiveBigIntegerField(default=1)
+    last_seq = models.PositiveBigIntegerField(default=0)
+    member_count = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=ClockTime())
+    changed_at = models.DateTimeField(db_default=ClockTime())
+    active_at = models.DateTimeField(db_default=ClockTime())
+
+    objects = PrimaryManager.from_queryset(ChatQuerySet)()
+
+    class Meta:
+        verbose_name = _("chat")
+        verbose_name_plural = _("chats")
+        indexes: ClassVar = [
+            models.Index(fields=["changed_at"], name="bpo_chat_changed"),
+            models.Index(fields=["active_at", "id"], name="bpo_chat_active"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="bpo_chat_kind",
+                condition=Q(kind="group", pair=None)
+                | Q(kind="direct", pair__isnull=False, owner=None, joinable=False, title=""),
+            ),
+            models.CheckConstraint(name="bpo_chat_history", condition=Q(history__in=["full", "since_join"])),
+            models.CheckConstraint(
+                name="bpo_chat_versions",
+                condition=Q(version__gte=1, details_version__lte=F("version"), last_seq__lt=F("version")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or self.uri
+
+    @property
+    def is_direct(self) -> bool:
+        return self.kind == self.Kind.DIRECT
+
+    @property
+    def first_seq_for_newcomers(self) -> int:
+        """The first message that somebody who joins now may see."""
+        return 1 if self.history == self.History.FULL else self.last_seq + 1
+
+
+class MembershipQuerySet(models.QuerySet["Membership"]):
+    def present(self) -> "MembershipQuerySet":
+        return self.filter(left_at=None)
+
+    def of(self, user: AbstractBaseUser) -> "MembershipQuerySet":
+        return self.filter(user=user)
+
+    def by_standing(self) -> "MembershipQuerySet":
+        """Who inherits a chat comes first: admins before members, the longest-standing before the newer."""
+        return self.order_by("role", "joined_at", "id")
+
+    def changed(self, since: int, version: int) -> "MembershipQuerySet":
+        return self.filter(version__gt=since, version__lte=version).order_by("version", "id")
+
+    def with_unread_count(self) -> "MembershipQuerySet":
+        """``unread_count``: messages beyond the read mark that are still there."""
+        tombstones = (
+            Message.objects.filter(chat=OuterRef("chat"), seq__gt=OuterRef("read_seq"), deleted_at__isnull=False)
+            .order_by()
+            .values("chat")
+            .annotate(n=Count("*"))
+            .values("n")
+        )
+        return self.annotate(
+            unread_count=F("chat__last_seq") - F("read_seq") - Coalesce(Subquery(tombstones), 0),
+        )
+
+    def routes(self, uris: Iterable[str]) -> Any:
+        """``(uri, version, user id, first visible seq)`` of every present member of these chats."""
+        return self.present().filter(chat__uri__in=uris).values_list("chat__uri", "chat__version", "user", "first_seq")
+
+
+class Membership(models.Model):
+    class Role(models.TextChoices):
+        """What a member may do. The owner is named by the chat, so that there is one at most."""
+
+        ADMIN = "admin", _("admin")
+        MEMBER = "member", _("member")
+
+    chat = models.ForeignKey(Chat, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    role = models.CharField(max_length=6, choices=Role, default=Role.MEMBER)
+    version = models.PositiveBigIntegerField(default=1)
+    joined_at = models.DateTimeField(db_default=ClockTime())
+    left_at = models.DateTimeField(null=True, blank=True)
+    first_seq = models.PositiveBigIntegerField(default=1)
+    read_seq = models.PositiveBigIntegerField(default=0)
+
+    objects = PrimaryManager.from_queryset(MembershipQuerySet)()
+
+    class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+        indexes: ClassVar = [
+            models.Index(fields=["chat", "version"], name="bpo_member_version"),
+            models.Index(fields=["chat", "id"], condition=Q(left_at=None), name="bpo_member_present"),
+            models.Index(fields=["user", "chat"], condition=Q(left_at=None), name="bpo_member_chats"),
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["chat", "user"], name="bpo_member_once"),
+            models.CheckConstraint(name="bpo_member_role", condition=Q(role__in=["admin", "member"])),
+            models.CheckConstraint(name="bpo_member_first_seq", condition=Q(first_seq__gte=1)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.chat}"
+
+    @property
+    def is_present(self) -> bool:
+        return self.left_at is None
+
+    @property
+    def is_owner(self) -> bool:
+        return self.chat.owner_id == self.user_id
+
+    @property
+    def rank(self) -> int:
+        """Nobody acts on an equal or higher rank: member 0, admin 1, owner 2."""
+        return 2 if self.is_owner else int(self.role == self.Role.ADMIN)
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    def with_author(self) -> "MessageQuerySet":
+        return self.select_related("author")
+
+    def visible_to(self, membership: Membership) -> "MessageQuerySet":
+        return self.filter(chat=membership.chat_id, seq__gte=membership.first_seq)
+
+    def changed(self, since: int, version: int) -> "MessageQuerySet":
+        return self.filter(version__gt=since, version__lte=version).order_by("version", "seq")
+
+
+class Message(models.Model):
+    chat = models.ForeignKey(Chat, models.CASCADE, related_name="messages")
+    seq = models.PositiveBigIntegerField()
+    version = models.PositiveBigIntegerField()
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    text = models.TextField(blank=True)
+    client_id = models.CharField(max_length=CLIENT_ID_LENGTH, blank=True)
+    created_at = models.DateTimeField()
+    edited_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = PrimaryManager.from_queryset(MessageQuerySet)()
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        indexes: ClassVar = [
+            models.Index(fields=["chat", "version"], name="bpo_message_version"),
+            models.Index(fields=["chat", "seq"], condition=Q(deleted_at__isnull=False), name="bpo_message_tombstones"),
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["chat", "seq"], name="bpo_message_seq"),
+            models.UniqueConstraint(
+                fields=["chat", "author", "client_id"], condition=~Q(client_id=""), name="bpo_message_client_id"
+            ),
+            models.CheckConstraint(name="bpo_message_counts", condition=Q(seq__gte=1, version__gt=F("seq"))),
+            models.CheckConstraint(
+                name="bpo_message_tombstone",
+                condition=Q(deleted_at=None) & ~Q(text="") | Q(deleted_at__isnull=False, text=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.chat} #{self.seq}"
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.deleted_at is not None

@@ -1,0 +1,136 @@
+"""The one shape of an operation: lock the chat and take its next version, then check and write, announce, commit."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import router, transaction
+from django.db.models import F
+
+from .. import access, events, wire
+from ..exceptions import NotAllowed
+from ..models import Chat, ClockTime, Membership, Message
+
+
+class Change:
+    """A chat under its lock, and the rows that the operation has changed in it so far."""
+
+    def __init__(self, actor: AbstractBaseUser, chat: Chat, membership: Membership | None) -> None:
+        self.actor = actor
+        self.chat = chat
+        self.messages: list[Message] = []
+        self.members: list[Membership] = []
+        self._membership = membership
+        self._details: set[str] = set()
+        self._counters: set[str] = set()
+
+    @property
+    def version(self) -> int:
+        return self.chat.version
+
+    @property
+    def time(self) -> datetime:
+        """The database's time under the lock, so that times follow versions."""
+        return self.chat.changed_at
+
+    @property
+    def present_member(self) -> Membership | None:
+        """The actor's membership, if they are in."""
+        return self._membership if self._membership and self._membership.is_present else None
+
+    def member(self) -> Membership:
+        """The actor's membership. Raises ``NotAMember`` or ``NotFound``."""
+        if self.present_member is None:
+            raise access.refusal(self.actor, self.chat)
+        return self.present_member
+
+    def group_member(self) -> Membership:
+        """Likewise, for what a direct chat does not have. Raises ``NotAllowed`` there."""
+        member = self.member()
+        if self.chat.is_direct:
+            raise NotAllowed
+        return member
+
+    def group_manager(self) -> Membership:
+        """Likewise, for what takes an owner or an admin."""
+        member = self.group_member()
+        if not member.rank:
+            raise NotAllowed
+        return member
+
+    def save_message(self, message: Message) -> None:
+        message.version = self.version
+        message.save()
+        self.messages.append(message)
+
+    def save_member(self, membership: Membership) -> None:
+        membership.version = self.version
+        membership.save()
+        self.members.append(membership)
+
+    def set_details(self, **values: Any) -> None:
+        """Change what belongs to the chat itself; values that are the present ones change nothing."""
+        for name, value in values.items():
+            if getattr(self.chat, name) != value:
+                setattr(self.chat, name, value)
+                self._details.add(name)
+
+    def count_members(self, difference: int) -> None:
+        self.chat.member_count += difference
+        self._counters.add("member_count")
+
+    def finish(self) -> bool:
+        """Save the chat and announce the change; False where nothing has changed."""
+        if not (self.messages or self.members or self._details):
+            return False
+        if self._details:
+            self.chat.details_version = self.version
+            self._details.add("details_version")
+        if self._details or self._counters:
+            self.chat.save(update_fields=self._details | self._counters)
+        events.chat_changed(
+            wire.Changes(
+                chat=self.chat,
+                since=self.version - 1,
+                version=self.version,
+                messages=self.messages,
+                members=self.members,
+                details=bool(self._details),
+            )
+        )
+        return True
+
+
+@contextmanager
+def changing(actor: AbstractBaseUser, uri: str, *, sending: bool = False) -> Iterator[Change]:
+    """The chat, locked, in a transaction that commits when the block ends and has changed something.
+
+    The first statement does nothing but lock and count. Whatever is judged is read after it, so that it is true until
+    the commit: a check within the locking statement would see the rows from before the wait. An exception, or a block
+    that changes nothing, rolls back and takes no version. ``sending`` takes the next seq as well.
+
+    Raises ``NotFound`` for an unknown uri.
+    """
+    database = router.db_for_write(Chat)
+    with transaction.atomic(using=database):
+        locked = Chat.objects.with_uri(uri).update(
+            version=F("version") + 1,
+            changed_at=ClockTime(),
+            **({"last_seq": F("last_seq") + 1, "active_at": ClockTime()} if sending else {}),
+        )
+        if not locked:
+            raise access.refusal(actor, None)
+        change = _under_lock(actor, uri)
+        yield change
+        if not change.finish():
+            transaction.set_rollback(True, using=database)
+
+
+def _under_lock(actor: AbstractBaseUser, uri: str) -> Change:
+    membership = Membership.objects.of(actor).filter(chat__uri=uri).select_related("chat").first()
+    if membership is None:
+        return Change(actor, Chat.objects.get(uri=uri), None)
+    membership.user = actor
+    return Change(actor, membership.chat, membership)

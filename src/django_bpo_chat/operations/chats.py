@@ -1,0 +1,84 @@
+"""Starting and editing chats."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import IntegrityError, router, transaction
+
+from .. import access, events, wire
+from ..adapter import get_adapter
+from ..exceptions import NotAllowed
+from ..models import Chat, Membership, pair_key
+from . import texts
+from .change import changing
+
+
+def start_group(*, actor: AbstractBaseUser, title: str = "", members: Sequence[str] = ()) -> Chat:
+    """A new group chat, owned by ``actor``, with the users of the handles ``members`` in it.
+
+    Raises ``Invalid`` (title, a name that cannot be added) or ``NotAllowed`` (the adapter's word).
+    """
+    _check_may_start(actor)
+    others = access.contacts(actor, members, field="members")
+    with transaction.atomic(using=router.db_for_write(Chat)):
+        return _create([actor, *others], title=texts.clean_title(title), owner=actor)
+
+
+def start_direct(*, actor: AbstractBaseUser, username: str) -> tuple[Chat, bool]:
+    """The personal chat of ``actor`` and the user of that handle, and whether it is new.
+
+    There is one for each pair, for ever, also when both ask at the same moment. One's own handle means nobody else:
+    an ordinary chat. Raises ``Invalid`` or ``NotAllowed``.
+    """
+    others = access.contacts(actor, [username], field="username")
+    if not others:
+        return start_group(actor=actor), True
+    pair = pair_key(actor, others[0])
+    existing = Chat.objects.filter(pair=pair).first()
+    if existing is not None:
+        return existing, False
+    _check_may_start(actor)
+    try:
+        with transaction.atomic(using=router.db_for_write(Chat)):
+            return _create([actor, others[0]], kind=Chat.Kind.DIRECT, pair=pair, joinable=False), True
+    except IntegrityError:  # the other one was a moment faster
+        return Chat.objects.get(pair=pair), False
+
+
+def edit_chat(
+    *,
+    actor: AbstractBaseUser,
+    chat: str,
+    title: str | None = None,
+    joinable: bool | None = None,
+    history: str | None = None,
+) -> Chat:
+    """Change what is given, as the owner or an admin.
+
+    ``history`` is ``"full"`` or ``"since_join"`` and is true of those who join from now on. Raises ``Invalid``,
+    ``NotAllowed``, ``NotAMember`` or ``NotFound``.
+    """
+    values: dict[str, Any] = {"joinable": joinable}
+    if title is not None:
+        values["title"] = texts.clean_title(title)
+    if history is not None:
+        values["history"] = texts.clean_history(history)
+    with changing(actor, chat) as change:
+        change.group_manager()
+        change.set_details(**{name: value for name, value in values.items() if value is not None})
+        return change.chat
+
+
+def _check_may_start(actor: AbstractBaseUser) -> None:
+    if not get_adapter().may_start_chat(actor):
+        raise NotAllowed
+
+
+def _create(users: Sequence[AbstractBaseUser], **values: Any) -> Chat:
+    """The chat and its members are its version 1."""
+    chat = Chat.objects.create(member_count=len(users), **values)
+    members = [Membership(chat=chat, user=user, version=chat.version) for user in users]
+    Membership.objects.bulk_create(members)
+    events.chat_changed(wire.Changes(chat=chat, since=0, version=chat.version, members=members, details=True))
+    return chat

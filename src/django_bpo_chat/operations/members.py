@@ -1,0 +1,88 @@
+"""Who is in a chat."""
+
+from django.contrib.auth.models import AbstractBaseUser
+
+from .. import access, wire
+from ..exceptions import NotAllowed, NotFound
+from ..models import Membership
+from .change import Change, changing
+
+
+def join_chat(*, actor: AbstractBaseUser, chat: str) -> Membership:
+    """Make ``actor`` a member, if the uri lets them in; for a member nothing changes. Raises ``NotFound``."""
+    with changing(actor, chat) as change:
+        if change.present_member:
+            return change.present_member
+        if not access.lets_in(actor, change.chat):
+            raise NotFound
+        return _admit(change, actor)
+
+
+def add_member(*, actor: AbstractBaseUser, chat: str, username: str) -> Membership:
+    """Make the user of that handle a member, as the owner or an admin; for a member nothing changes.
+
+    Raises ``Invalid`` for a name that is unknown, inactive or unwilling, but only to whom may add;
+    ``NotAllowed``, ``NotAMember`` or ``NotFound`` to others.
+    """
+    with changing(actor, chat) as change:
+        manager = change.group_manager()
+        others = access.contacts(actor, [username], field="username")
+        if not others:
+            return manager
+        present = Membership.objects.present().of(others[0]).filter(chat=change.chat).first()
+        return present or _admit(change, others[0])
+
+
+def leave_chat(*, actor: AbstractBaseUser, chat: str) -> None:
+    """Raises ``NotAllowed`` (direct chats), ``NotAMember`` or ``NotFound``."""
+    with changing(actor, chat) as change:
+        _dismiss(change, change.group_member())
+
+
+def remove_member(*, actor: AbstractBaseUser, chat: str, username: str) -> None:
+    """Remove the member of that handle: the owner anybody, an admin plain members. One's own handle means to leave.
+
+    Raises ``NotAllowed``, ``NotAMember`` or ``NotFound``.
+    """
+    if username == wire.handle(actor):
+        leave_chat(actor=actor, chat=chat)
+        return
+    with changing(actor, chat) as change:
+        manager = change.group_manager()
+        member = access.present_member(change.chat, username)
+        if member.rank >= manager.rank:
+            raise NotAllowed
+        _dismiss(change, member)
+
+
+def _admit(change: Change, user: AbstractBaseUser) -> Membership:
+    """Whoever comes back gets their old row, and sees what a newcomer sees."""
+    chat = change.chat
+    membership = Membership.objects.of(user).filter(chat=chat).first() or Membership(chat=chat)
+    membership.chat, membership.user = chat, user
+    membership.role = Membership.Role.MEMBER
+    membership.joined_at, membership.left_at = change.time, None
+    membership.first_seq, membership.read_seq = chat.first_seq_for_newcomers, chat.last_seq
+    change.count_members(+1)
+    if chat.owner_id is None:
+        change.set_details(owner=user)
+    change.save_member(membership)
+    return membership
+
+
+def _dismiss(change: Change, membership: Membership) -> None:
+    membership.left_at = change.time
+    was_owner = membership.is_owner
+    change.count_members(-1)
+    change.save_member(membership)
+    if was_owner:
+        _hand_to_heir(change)
+
+
+def _hand_to_heir(change: Change) -> None:
+    """The longest-standing admin, else member, inherits; the last one out leaves the chat to whoever joins next."""
+    heir = Membership.objects.present().filter(chat=change.chat).select_related("user").by_standing().first()
+    change.set_details(owner=heir.user if heir else None)
+    if heir:
+        heir.chat = change.chat
+        change.save_member(heir)

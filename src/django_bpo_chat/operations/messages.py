@@ -1,0 +1,87 @@
+"""Sending, editing and deleting messages."""
+
+from django.contrib.auth.models import AbstractBaseUser
+
+from .. import access
+from ..adapter import get_adapter
+from ..exceptions import ClientIdReused, NotAllowed, NotFound
+from ..models import Membership, Message
+from . import texts
+from .change import Change, changing
+
+
+def send_message(*, actor: AbstractBaseUser, chat: str, text: str, client_id: str = "") -> tuple[Message, bool]:
+    """Store a message as the chat's next, and whether it is new.
+
+    With a ``client_id`` a repetition is safe for ever: it gives the message of the first time, as it is now. Raises
+    ``Invalid``, ``ClientIdReused``, ``NotAMember`` or ``NotFound``.
+    """
+    text, client_id = texts.clean_message(text), texts.clean_client_id(client_id)
+    with changing(actor, chat, sending=True) as change:
+        member = change.member()
+        text = get_adapter().clean_message(actor, change.chat, text)
+        sent = _sent_before(change, client_id)
+        if sent is not None:
+            _check_repetition(sent, text)
+            return sent, False
+        return _send(change, member, text, client_id), True
+
+
+def edit_message(*, actor: AbstractBaseUser, chat: str, seq: int, text: str) -> Message:
+    """Change the text of one's own message. Raises ``Invalid``, ``NotAllowed``, ``NotAMember`` or ``NotFound``."""
+    text = texts.clean_message(text)
+    with changing(actor, chat) as change:
+        message = access.visible_message(change.member(), seq)
+        if message.is_deleted:
+            raise NotFound
+        if message.author_id != actor.pk:
+            raise NotAllowed
+        text = get_adapter().clean_message(actor, change.chat, text)
+        if message.text != text:
+            message.text, message.edited_at = text, change.time
+            change.save_message(message)
+        return message
+
+
+def delete_message(*, actor: AbstractBaseUser, chat: str, seq: int) -> Message:
+    """Leave a tombstone of one's own message, or, as an owner or admin, of anybody's; a tombstone stays as it is.
+
+    Raises ``NotAllowed``, ``NotAMember`` or ``NotFound``.
+    """
+    with changing(actor, chat) as change:
+        member = change.member()
+        message = access.visible_message(member, seq)
+        if message.author_id != actor.pk and not member.rank:
+            raise NotAllowed
+        if not message.is_deleted:
+            message.text, message.deleted_at = "", change.time
+            change.save_message(message)
+        return message
+
+
+def _send(change: Change, member: Membership, text: str, client_id: str) -> Message:
+    message = Message(
+        chat=change.chat,
+        seq=change.chat.last_seq,
+        author=change.actor,
+        text=text,
+        client_id=client_id,
+        created_at=change.time,
+    )
+    change.save_message(message)
+    member.read_seq = message.seq
+    member.save(update_fields=["read_seq"])
+    return message
+
+
+def _sent_before(change: Change, client_id: str) -> Message | None:
+    if not client_id:
+        return None
+    sent = Message.objects.with_author().filter(chat=change.chat, author=change.actor, client_id=client_id)
+    return sent.first()
+
+
+def _check_repetition(sent: Message, text: str) -> None:
+    untouched = not sent.is_deleted and sent.edited_at is None
+    if untouched and sent.text != text:
+        raise ClientIdReused

@@ -1,0 +1,67 @@
+"""What a text may be. Raises ``Invalid`` with the field's name on the wire."""
+
+import unicodedata
+
+from django.utils.translation import gettext_lazy as _
+
+from ..exceptions import Invalid, Text
+from ..models import CLIENT_ID_LENGTH, TITLE_LENGTH, Chat
+
+MESSAGE_LENGTH = 4000
+"""In characters, after trimming."""
+
+# Characters that show nothing though Unicode counts them as letters, symbols or marks: Hangul fillers, the blank
+# Braille pattern, Khmer inherent vowels, the combining grapheme joiner and the variation selectors.
+_INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\u2800\u17b4\u17b5\u034f\u180b\u180c\u180d\u180f") | frozenset(
+    map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])
+)
+
+
+def clean_message(text: str) -> str:
+    """The text without the white space around it; inside, every character stays as it is."""
+    text = text.strip()
+    _check_storable("message", text)
+    if not any(map(_is_visible, text)):
+        raise _invalid("message", _("This field may not be blank."))
+    _check_length("message", text, MESSAGE_LENGTH)
+    return text
+
+
+def clean_title(title: str) -> str:
+    title = title.strip()
+    _check_storable("title", title)
+    _check_length("title", title, TITLE_LENGTH)
+    return title
+
+
+def clean_history(history: str) -> str:
+    if history not in Chat.History.values:
+        raise _invalid("history", _("This is not one of the choices."))
+    return history
+
+
+def clean_client_id(client_id: str) -> str:
+    """Printable characters; empty means that the sender gave none."""
+    if not client_id.isprintable():
+        raise _invalid("client_id", _("Only printable characters are allowed."))
+    _check_length("client_id", client_id, CLIENT_ID_LENGTH)
+    return client_id
+
+
+def _is_visible(character: str) -> bool:
+    return character not in _INVISIBLE and unicodedata.category(character) not in {"Cc", "Cf", "Zs", "Zl", "Zp"}
+
+
+def _check_storable(field: str, text: str) -> None:
+    """PostgreSQL stores no NUL, and no encoding a lone surrogate."""
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise _invalid(field, _("Null characters and lone surrogates are not allowed."))
+
+
+def _check_length(field: str, text: str, most: int) -> None:
+    if len(text) > most:
+        raise _invalid(field, _("Ensure this field has no more than %(most)d characters.") % {"most": most})
+
+
+def _invalid(field: str, text: Text) -> Invalid:
+    return Invalid({field: [text]})

@@ -1,0 +1,129 @@
+"""The input of both doors. They check shapes; what a text may be or who may do what is the operations' business."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from .access import MAX_ROWS
+from .models import CLIENT_ID_LENGTH, Chat
+
+BIGGEST = 2**63 - 1
+"""What a database integer holds. Numbers beyond it are in range on the wire and mean "past the end"."""
+
+Data = dict[str, Any]
+
+
+class TextField(serializers.CharField):
+    """A JSON string, taken as it is: no numbers, no trimming."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"trim_whitespace": False, "allow_blank": True, **options})
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return data
+
+
+class NumberField(serializers.IntegerField):
+    """A whole JSON number from 0 on; what is too big for the database is as big as can be."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"min_value": 0, **options})
+
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("invalid")
+        return min(data, BIGGEST)
+
+
+class FlagField(serializers.BooleanField):
+    """A JSON true or false, not one of the many strings that look like them."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class QueryNumberField(serializers.IntegerField):
+    """Digits in a query string."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"min_value": 0, "required": False, **options})
+
+    def to_internal_value(self, data: Any) -> int:
+        number: int = super().to_internal_value(data)
+        return min(number, BIGGEST)
+
+
+# Bodies
+
+
+class StartChatInput(serializers.Serializer[Any]):
+    username = TextField(required=False)
+    title = TextField(required=False)
+    members = serializers.ListField(child=TextField(), required=False)
+
+    def validate(self, attrs: Data) -> Data:
+        if "username" in attrs and (attrs.get("title") or attrs.get("members")):
+            raise serializers.ValidationError(_("A personal chat has neither a title nor other members."))
+        return attrs
+
+
+class PatchChatInput(serializers.Serializer[Any]):
+    """Either a ``username`` to join or add (or nothing at all: oneself), or what to edit."""
+
+    username = TextField(required=False)
+    title = TextField(required=False)
+    joinable = FlagField(required=False)
+    history = serializers.ChoiceField(choices=Chat.History.choices, required=False)
+
+    def validate(self, attrs: Data) -> Data:
+        if self.initial_data and not attrs:
+            raise serializers.ValidationError(_("Nothing of this can be changed."))
+        if "username" in attrs and len(attrs) > 1:
+            raise serializers.ValidationError(_("Add somebody or edit the chat, not both at once."))
+        return attrs
+
+
+class SendMessageInput(serializers.Serializer[Any]):
+    message = TextField()
+    client_id = TextField(required=False, allow_null=True, max_length=CLIENT_ID_LENGTH)
+
+
+class EditMessageInput(serializers.Serializer[Any]):
+    message = TextField()
+
+
+class MarkReadInput(serializers.Serializer[Any]):
+    seq = NumberField()
+
+
+# Query strings
+
+
+class PageQuery(serializers.Serializer[Any]):
+    """``limit`` is at most 200; more is as much as there is."""
+
+    limit = QueryNumberField(default=50, min_value=1)
+
+    def validate_limit(self, limit: int) -> int:
+        return min(limit, MAX_ROWS)
+
+
+class MessagesQuery(PageQuery):
+    before = QueryNumberField()
+    after = QueryNumberField()
+    around = QueryNumberField()
+
+    def validate(self, attrs: Data) -> Data:
+        if len({"before", "after", "around"} & attrs.keys()) > 1:
+            raise serializers.ValidationError(_("Only one of before, after and around."))
+        return attrs
+
+
+class ChangesQuery(PageQuery):
+    since = QueryNumberField(default=0)
+    limit = QueryNumberField(default=MAX_ROWS, min_value=1)

@@ -1,0 +1,39 @@
+"""Access and refresh tokens: simplejwt's, tied to a log-in (``sid``) and to the password (``stamp``)."""
+
+from typing import Any
+from uuid import uuid4
+
+from django.contrib.auth.models import AbstractBaseUser
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken
+from rest_framework_simplejwt.tokens import RefreshToken, Token
+
+from .logins import is_current_stamp, password_stamp
+
+LOGIN_CLAIM = "sid"
+STAMP_CLAIM = "stamp"
+
+
+def new_refresh_token(user: AbstractBaseUser) -> RefreshToken:
+    """The refresh token of a new log-in; its ``access_token`` carries the same claims."""
+    token: RefreshToken = RefreshToken.for_user(user)
+    token[LOGIN_CLAIM] = uuid4().hex
+    token[STAMP_CLAIM] = password_stamp(user)
+    return token
+
+
+class BearerAuthentication(JWTAuthentication):
+    """simplejwt's authentication that also refuses tokens from before a password change.
+
+    A token that the site has minted elsewhere carries no stamp and is taken as simplejwt takes it.
+    """
+
+    def get_user(self, validated_token: Token) -> AbstractBaseUser:
+        try:
+            user: AbstractBaseUser = super().get_user(validated_token)
+        except (TypeError, ValueError, OverflowError) as error:  # a user id of another kind than this site's
+            raise InvalidToken from error
+        stamp: Any = validated_token.get(STAMP_CLAIM)
+        if stamp is not None and not is_current_stamp(user, str(stamp)):
+            raise AuthenticationFailed(code="password_changed")
+        return user

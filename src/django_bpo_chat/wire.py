@@ -1,0 +1,182 @@
+"""Rows to the dicts of the contract, and dicts to text and back. Plain functions; none of them asks the database.
+
+What the functions read of related rows (a message's author, a member's user) has to be loaded by their caller.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+
+from .conf import chat_settings
+from .exceptions import ParseError, TooLarge
+from .models import Chat, Membership, Message
+
+MAX_BYTES = 64 * 1024
+"""The largest JSON text either door takes, and the largest frame that leaves."""
+
+MAX_DEPTH = 32
+
+Dict = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The present state of the rows of a chat whose version is in (since, version]."""
+
+    chat: Chat
+    since: int
+    version: int
+    messages: Sequence[Message] = ()
+    members: Sequence[Membership] = ()
+    details: bool = False
+    more: bool = False
+
+    @property
+    def is_reset(self) -> bool:
+        """The client is ahead of the database, as after a restored backup: it has to fetch the chat anew."""
+        return self.since > self.version
+
+
+@dataclass(frozen=True, slots=True)
+class ChatView:
+    """A chat as one of its members sees it. ``membership`` carries the chat and the ``unread_count``."""
+
+    membership: Membership
+    members: Sequence[Membership]
+    last_message: Message | None
+
+
+def encode(value: Any) -> str:
+    """Compact JSON, not escaped beyond what JSON requires."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def decode(text: bytes | str) -> Any:
+    """The JSON value in a body or a frame.
+
+    Raises ``TooLarge`` beyond 64 KiB, ``ParseError`` for anything but strict JSON in UTF-8, at most 32 levels deep.
+    """
+    try:
+        raw = text.encode() if isinstance(text, str) else text
+        if len(raw) > MAX_BYTES:
+            raise TooLarge
+        value = json.loads(raw.decode(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ParseError from error
+    if _is_deeper_than(MAX_DEPTH, value):
+        raise ParseError
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _is_deeper_than(levels: int, value: Any) -> bool:
+    layer = [value]
+    for _ in range(levels + 1):
+        layer = [
+            item
+            for container in layer
+            if isinstance(container, dict | list)
+            for item in (container.values() if isinstance(container, dict) else container)
+        ]
+        if not layer:
+            return False
+    return True
+
+
+def instant(moment: datetime | None) -> str | None:
+    """RFC 3339 in UTC with ``Z``, to the microsecond."""
+    if moment is None:
+        return None
+    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def handle(user: AbstractBaseUser) -> str:
+    """The name by which others know the user; see ``BPO_CHAT["HANDLE_FIELD"]``."""
+    return str(getattr(user, chat_settings.handle_field))
+
+
+def user(user: AbstractBaseUser | None) -> Dict:
+    """Whoever wrote a message; the ``username`` of a deleted user is null."""
+    return {"username": handle(user) if user else None}
+
+
+def message(row: Message) -> Dict:
+    return {
+        "seq": row.seq,
+        "version": row.version,
+        "user": user(row.author),
+        "message": row.text,
+        "created_at": instant(row.created_at),
+        "edited_at": instant(row.edited_at),
+        "deleted": row.is_deleted,
+        "reply_to": None,
+        "client_id": row.client_id or None,
+    }
+
+
+def member(row: Membership) -> Dict:
+    return {
+        "username": handle(row.user),
+        "role": "owner" if row.is_owner else row.role,
+        "joined_at": instant(row.joined_at),
+        "left": not row.is_present,
+        "version": row.version,
+    }
+
+
+def details(chat: Chat) -> Dict:
+    """What belongs to the chat itself and is versioned with it."""
+    return {
+        "title": chat.title,
+        "owner": handle(chat.owner) if chat.owner else None,
+        "joinable": chat.joinable,
+        "history": chat.history,
+    }
+
+
+def chat(view: ChatView) -> Dict:
+    row = view.membership.chat
+    return {
+        "uri": row.uri,
+        "kind": row.kind,
+        **details(row),
+        "members": [member(each) for each in view.members],
+        "member_count": row.member_count,
+        "version": row.version,
+        "last_message": message(view.last_message) if view.last_message else None,
+        "unread_count": view.membership.unread_count,
+        "created_at": instant(row.created_at),
+    }
+
+
+def changes(part: Changes) -> Dict:
+    """The one durable object: of live frames, ``resume``, repair and ``changes/``."""
+    return {
+        "chat": part.chat.uri,
+        "since": part.since,
+        "version": part.version,
+        "messages": [message(row) for row in part.messages],
+        "members": [member(row) for row in part.members],
+        "details": details(part.chat) if part.details else None,
+        "more": part.more,
+    }
+
+
+def nothing_visible(uri: str, since: int, version: int) -> Dict:
+    """A ``changes`` object that moves a member on and tells nothing."""
+    return {
+        "chat": uri,
+        "since": since,
+        "version": version,
+        "messages": [],
+        "members": [],
+        "details": None,
+        "more": False,
+    }
