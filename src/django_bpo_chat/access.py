@@ -82,6 +82,11 @@ def chats(actor: AbstractBaseUser) -> "QuerySet[Membership]":
     )
 
 
+def latest_chats(actor: AbstractBaseUser, most: int) -> list[Membership]:
+    """The actor's memberships, the last active chats first, with nothing but the chat and the ``unread_count``."""
+    return list(_memberships(actor).with_unread_count().order_by("-chat__active_at", "-chat_id")[:most])
+
+
 def chat_views(memberships: Sequence[Membership]) -> list[wire.ChatView]:
     """The chats of these memberships with their first members and last messages, in two queries for all of them."""
     members = _first_members(memberships)

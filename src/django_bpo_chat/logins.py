@@ -1,7 +1,7 @@
 """What ties a token or a socket to one log-in, and to the password of that day. Neither gives the secret away."""
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import salted_hmac
 
 _SALT = "django_bpo_chat.logins"
 
@@ -16,10 +16,9 @@ def password_stamp(user: AbstractBaseUser) -> str:
     return _stamp(user.get_session_auth_hash())
 
 
-def is_current_stamp(user: AbstractBaseUser, stamp: str) -> bool:
-    """Whether the stamp is of the present password; keys in ``SECRET_KEY_FALLBACKS`` count, as for sessions."""
-    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-    return any(constant_time_compare(_stamp(each), stamp) for each in hashes)
+def current_stamps(user: AbstractBaseUser) -> set[str]:
+    """The stamps that are good at present; keys in ``SECRET_KEY_FALLBACKS`` count, as for sessions."""
+    return {_stamp(each) for each in (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())}
 
 
 def _stamp(session_auth_hash: str) -> str:

@@ -8,7 +8,7 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken
 from rest_framework_simplejwt.tokens import RefreshToken, Token
 
-from .logins import is_current_stamp, password_stamp
+from .logins import current_stamps, password_stamp
 
 LOGIN_CLAIM = "sid"
 STAMP_CLAIM = "stamp"
@@ -34,6 +34,6 @@ class BearerAuthentication(JWTAuthentication):
         except (TypeError, ValueError, OverflowError) as error:  # a user id of another kind than this site's
             raise InvalidToken from error
         stamp: Any = validated_token.get(STAMP_CLAIM)
-        if stamp is not None and not is_current_stamp(user, str(stamp)):
+        if stamp is not None and stamp not in current_stamps(user):
             raise AuthenticationFailed(code="password_changed")
         return user

@@ -1,1 +1,189 @@
-def publish(envelope): pass
+"""Events on their way between processes: one copy per process, on any channel layer, or none at all.
+
+The bus may lose, repeat and reorder. The hub notices by the versions, and the rows are the truth.
+"""
+
+import asyncio
+import atexit
+import logging
+import os
+import random
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Protocol
+
+from channels.layers import InMemoryChannelLayer, get_channel_layer
+
+from ..conf import chat_settings
+
+logger = logging.getLogger(__name__)
+
+GROUP = "bpo_chat.hubs"
+BATCH = 100
+MOST_WAITING = 10_000
+SEND_SECONDS = 5
+BEAT_SECONDS = 8
+DEAF_SECONDS = 3 * BEAT_SECONDS
+"""A listener that has not even heard its own heart beat for so long is rebuilt."""
+
+REJOIN_SECONDS = 3600
+"""Channels forgets a group's members after a day by default."""
+
+FLUSH_SECONDS = 2
+
+Envelope = Any
+
+
+def shared_layer() -> Any | None:
+    """The layer that reaches other processes; None where there is none, or only the one in memory."""
+    layer = get_channel_layer(chat_settings.channel_layer)
+    return None if isinstance(layer, InMemoryChannelLayer) else layer
+
+
+class Receiver(Protocol):
+    """A hub, as the bus sees it."""
+
+    loop: asyncio.AbstractEventLoop
+    outbox: "Outbox"
+
+    def take(self, envelope: Envelope) -> None: ...
+
+
+_receivers: list[Receiver] = []
+
+
+def register(receiver: Receiver) -> None:
+    _receivers.append(receiver)
+
+
+def unregister(receiver: Receiver) -> None:
+    _receivers.remove(receiver)
+
+
+def publish(envelope: Envelope) -> None:
+    """Hand an event to this process's hubs and to the other processes. Callable from any thread; does not wait."""
+    receivers = [each for each in _receivers if not each.loop.is_closed()]
+    for receiver in receivers:
+        receiver.loop.call_soon_threadsafe(receiver.take, envelope)
+    if shared_layer() is not None:
+        outbox = receivers[0].outbox if receivers else _thread.outbox()
+        outbox.put(envelope)
+
+
+class Outbox:
+    """What waits to be sent to the layer. While one batch is on its way, the next gathers."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.idle = threading.Event()
+        self.idle.set()
+        self.working = True
+        self._loop = loop
+        self._waiting: deque[Envelope] = deque(maxlen=MOST_WAITING)
+        self._sender: asyncio.Task[None] | None = None
+
+    def put(self, envelope: Envelope) -> None:
+        self.idle.clear()
+        self._waiting.append(envelope)
+        self._loop.call_soon_threadsafe(self._start)
+
+    def _start(self) -> None:
+        if self._sender is None:
+            self._sender = self._loop.create_task(self._send_all())
+
+    async def _send_all(self) -> None:
+        try:
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+                await self.send(batch)
+        finally:
+            self._sender = None
+            self.idle.set()
+
+    async def send(self, batch: list[Envelope]) -> None:
+        """Errors end here: what the layer has lost, the sweep of each hub finds."""
+        try:
+            layer = get_channel_layer(chat_settings.channel_layer)
+            await asyncio.wait_for(layer.group_send(GROUP, {"type": "bpo_chat.events", "events": batch}), SEND_SECONDS)
+            self.working = True
+        except Exception as error:
+            if self.working:
+                logger.warning("The channel layer does not take events: %r", error)
+            self.working = False
+
+
+class _PublisherThread:
+    """Sends for processes without a hub: WSGI workers, commands, task queues. Starts with the first event."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._outbox: Outbox | None = None
+
+    def outbox(self) -> Outbox:
+        with self._lock:
+            if self._outbox is None:
+                loop = asyncio.new_event_loop()
+                threading.Thread(target=loop.run_forever, name="bpo-chat-publisher", daemon=True).start()
+                self._outbox = Outbox(loop)
+            return self._outbox
+
+    def flush(self) -> None:
+        """A command that sends and ends must not take its events along."""
+        if self._outbox is not None:
+            self._outbox.idle.wait(FLUSH_SECONDS)
+
+    def forget(self) -> None:
+        """In a forked child there is no such thread."""
+        self.__init__()  # type: ignore[misc]
+
+
+_thread = _PublisherThread()
+atexit.register(_thread.flush)
+os.register_at_fork(after_in_child=_thread.forget)
+
+
+class Listener:
+    """Takes what the layer brings, for as long as the loop runs. ``sweep`` is called when events may be missing."""
+
+    def __init__(self, receiver: Receiver, sweep: Callable[[], None]) -> None:
+        self._receiver = receiver
+        self._sweep = sweep
+
+    async def run(self) -> None:
+        failures = 0
+        while (layer := shared_layer()) is not None:
+            try:
+                await self._listen(layer)
+                failures = 0
+            except Exception as error:  # a layer may raise anything
+                failures += 1
+                logger.warning("Not listening to the channel layer: %r", error)
+            self._sweep()
+            await asyncio.sleep(min(0.5 * 2**failures, 10) * random.uniform(0.8, 1.2))
+
+    async def _listen(self, layer: Any) -> None:
+        """Join and receive; ends after an hour, to join anew."""
+        channel = await asyncio.wait_for(layer.new_channel(), SEND_SECONDS)
+        await asyncio.wait_for(layer.group_add(GROUP, channel), SEND_SECONDS)
+        beating = asyncio.create_task(self._beat())
+        loop = asyncio.get_running_loop()
+        rejoin_at = loop.time() + REJOIN_SECONDS
+        try:
+            while loop.time() < rejoin_at:
+                message = await asyncio.wait_for(layer.receive(channel), DEAF_SECONDS)
+                for envelope in message.get("events", ()):
+                    self._receiver.take(envelope)
+        finally:
+            beating.cancel()
+            with suppress(Exception):
+                await asyncio.wait_for(layer.group_discard(GROUP, channel), SEND_SECONDS)
+
+    async def _beat(self) -> None:
+        """A heartbeat through the layer and back. One that gets through again ends a time when others did not."""
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            was_working = self._receiver.outbox.working
+            await self._receiver.outbox.send([])
+            if self._receiver.outbox.working and not was_working:
+                self._sweep()

@@ -1,0 +1,120 @@
+"""Who is at the other end of a socket."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from importlib import import_module
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
+from django.utils.http import is_same_domain
+from rest_framework.exceptions import APIException
+from rest_framework_simplejwt.settings import api_settings
+
+from ..exceptions import NotAuthenticated
+from ..logins import password_stamp, session_login
+from ..tokens import LOGIN_CLAIM, BearerAuthentication
+
+Scope = Mapping[str, Any]
+
+TOKEN_PARAMETERS = frozenset({"access", "access_token", "authorization", "jwt", "token"})
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A user who has proved who they are. ``expires_at`` is in seconds since the epoch."""
+
+    user: AbstractBaseUser
+    name: str | None
+    stamp: str
+    expires_at: float
+
+
+def has_token_in_url(scope: Scope) -> bool:
+    """URLs end up in logs and histories: a token there is as good as published."""
+    parameters = parse_qsl(scope.get("query_string", b"").decode("latin-1"))
+    return any(name.lower() in TOKEN_PARAMETERS or value.startswith("eyJ") for name, value in parameters)
+
+
+def handshake_login(scope: Scope) -> Login | None:
+    """Whom the handshake itself proves: by a bearer header, else by the site's session; None for a stranger.
+
+    Asks the database. Raises ``NotAuthenticated`` for a bearer that is not valid: it does not fall back to a cookie.
+    """
+    for token in _bearers(scope):
+        return token_login(token)
+    if _is_same_origin(scope):
+        return _session_login(scope)
+    return None
+
+
+def token_login(token: str) -> Login:
+    """Asks the database. Raises ``NotAuthenticated``."""
+    authentication = BearerAuthentication()
+    try:
+        valid = authentication.get_validated_token(token.encode())
+        user = authentication.get_user(valid)
+    except (APIException, UnicodeError) as error:
+        raise NotAuthenticated from error
+    return Login(user, valid.get(LOGIN_CLAIM), password_stamp(user), float(valid["exp"]))
+
+
+def _session_login(scope: Scope) -> Login | None:
+    key = _cookie(scope, settings.SESSION_COOKIE_NAME)
+    if not key:
+        return None
+    request = HttpRequest()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    user = get_user(request)
+    if not user.is_authenticated or not user.is_active:
+        return None
+    expires_at = request.session.get_expiry_date().timestamp()
+    return Login(user, session_login(key), password_stamp(user), expires_at)
+
+
+def _is_same_origin(scope: Scope) -> bool:
+    """A page of another site may open a socket with the visitor's cookie; only the ``Origin`` tells."""
+    for origin in _headers(scope, b"origin"):
+        for host in _headers(scope, b"host"):
+            return _is_own_host(origin, host) or _is_trusted(origin)
+    return False
+
+
+def _is_own_host(origin: str, host: str) -> bool:
+    return urlsplit(origin).scheme in {"http", "https"} and urlsplit(origin).netloc.lower() == host.lower()
+
+
+def _is_trusted(origin: str) -> bool:
+    try:
+        given = urlsplit(origin)
+    except ValueError:
+        return False
+    for trusted in map(urlsplit, settings.CSRF_TRUSTED_ORIGINS):
+        if given.scheme == trusted.scheme and is_same_domain(given.netloc.lower(), trusted.netloc.lstrip("*").lower()):
+            return True
+    return False
+
+
+def _bearers(scope: Scope) -> Iterable[str]:
+    for header in _headers(scope, b"authorization"):
+        kind, _, token = header.partition(" ")
+        if kind in api_settings.AUTH_HEADER_TYPES:
+            yield token.strip()
+
+
+def _cookie(scope: Scope, name: str) -> str | None:
+    cookies = SimpleCookie()
+    for header in _headers(scope, b"cookie"):
+        try:
+            cookies.load(header)
+        except CookieError:
+            return None
+    return cookies[name].value if name in cookies else None
+
+
+def _headers(scope: Scope, name: bytes) -> Iterable[str]:
+    return (value.decode("latin-1") for key, value in scope.get("headers", ()) if key.lower() == name)

@@ -1,0 +1,47 @@
+"""Threads for the database work of sockets.
+
+They keep their connections, where ``database_sync_to_async`` closes them around every job and shares its one thread
+with the rest of the site.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Barrier
+from typing import Any, TypeVar
+
+from django.db import InterfaceError, OperationalError, connections
+
+Result = TypeVar("Result")
+
+
+class DatabaseThreads:
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._executor = ThreadPoolExecutor(count, thread_name_prefix="bpo-chat-database")
+
+    async def run(self, work: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
+        """What ``work`` returns or raises, from one of the threads."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, partial(_work, work, *args, **kwargs))
+
+    def close(self) -> None:
+        """Let each thread close its connections, and end."""
+        everyone = Barrier(self._count)
+        for _ in range(self._count):
+            self._executor.submit(_close_connections, everyone)
+        self._executor.shutdown()
+
+
+def _work(work: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
+    try:
+        return work(*args, **kwargs)
+    except (InterfaceError, OperationalError):
+        connections.close_all()  # the next job begins with a new one
+        raise
+
+
+def _close_connections(everyone: Barrier) -> None:
+    everyone.wait()  # so that no thread takes two of these jobs
+    connections.close_all()

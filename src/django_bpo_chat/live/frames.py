@@ -1,0 +1,151 @@
+"""What a client may say once it is known: for each frame type the shape of its input and what is done with it.
+
+The work is the same operation or read that the HTTP door calls.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from django.contrib.auth.models import AbstractBaseUser
+from rest_framework import serializers
+
+from .. import access, operations, wire
+from ..exceptions import Invalid
+from ..models import CLIENT_ID_LENGTH
+from ..serializers import Data, MarkReadInput, NumberField, SendMessageInput, TextField
+from .sockets import Socket
+
+MOST_VERSIONS_BEHIND = 500
+"""Whoever has missed more fetches the chat over REST, which sends less than every change of it."""
+
+Result = dict[str, Any]
+
+
+class Session(Protocol):
+    """What a frame's work needs of its connection."""
+
+    socket: Socket
+
+    async def run(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run ``work`` where it may ask the database."""
+
+    async def renew(self, token: str) -> None:
+        """Take a fresh token of the same user."""
+
+
+class IdField(serializers.Field[Any, Any, Any, Any]):
+    """The client's name for its own frame, returned in the answer: a string or a number."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if type(data) not in (str, int) or len(str(data)) > CLIENT_ID_LENGTH:
+            raise serializers.ValidationError("A string or a number of up to 64 characters.")
+        return data
+
+
+class FrameInput(serializers.Serializer[Any]):
+    id = IdField(required=False)
+
+
+class HelloInput(FrameInput):
+    token = TextField(required=False)
+
+
+class AuthInput(FrameInput):
+    token = TextField()
+
+
+class SendInput(FrameInput, SendMessageInput):
+    id = IdField()
+    chat = TextField()
+
+
+class ResumeInput(FrameInput):
+    chat = TextField()
+    since = NumberField()
+
+
+class ReadInput(FrameInput, MarkReadInput):
+    chat = TextField()
+
+
+async def send_message(session: Session, values: Data) -> Result:
+    message, _ = await session.run(
+        operations.send_message,
+        actor=session.socket.login.user,
+        chat=values["chat"],
+        text=values["message"],
+        client_id=values.get("client_id") or "",
+    )
+    return {"message": wire.message(message)}
+
+
+async def mark_read(session: Session, values: Data) -> Result:
+    seq, unread_count = await session.run(
+        operations.mark_read, actor=session.socket.login.user, chat=values["chat"], seq=values["seq"]
+    )
+    return {"seq": seq, "unread_count": unread_count}
+
+
+async def resume(session: Session, values: Data) -> None:
+    """Page after page, at the pace at which the client reads, until it has all that was there when the last was read.
+
+    A page that was read before the user was out must not follow the frame that told them so: it is read again, and
+    refused.
+    """
+    socket, chat, since = session.socket, values["chat"], values["since"]
+    named = {"id": values["id"]} if "id" in values else {}
+    more = True
+    while more:
+        changes = await session.run(_changes, socket.login.user, chat, since)
+        if changes["version"] < socket.left.get(chat, 0):
+            continue
+        more = changes.get("more", False)
+        since = changes["version"]
+        socket.deliver(wire.encode({**changes, **named}))
+        await socket.flushed()
+
+
+def _changes(actor: AbstractBaseUser, chat: str, since: int) -> Result:
+    changes = access.changes(actor, chat, since=since)
+    if changes.is_reset or changes.chat.version - since > MOST_VERSIONS_BEHIND:
+        return {"type": "reset", "chat": chat, "version": changes.chat.version}
+    return {"type": "changes", **wire.changes(changes)}
+
+
+async def renew(session: Session, values: Data) -> Result:
+    await session.renew(values["token"])
+    return {}
+
+
+async def pong(session: Session, values: Data) -> None:
+    """That a frame came is all there is to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """``work`` returns what the ``ok`` carries besides the ``id``, or None where it has answered by itself."""
+
+    input: type[FrameInput]
+    work: Callable[[Session, Data], Awaitable[Result | None]]
+
+    def parse(self, data: Data) -> Data:
+        return parse(self.input, data)
+
+
+FRAMES = {
+    "message.send": Frame(SendInput, send_message),
+    "resume": Frame(ResumeInput, resume),
+    "read": Frame(ReadInput, mark_read),
+    "auth": Frame(AuthInput, renew),
+    "pong": Frame(FrameInput, pong),
+}
+
+
+def parse(input_class: type[FrameInput], data: Data) -> Data:
+    """Raises ``Invalid``."""
+    serializer = input_class(data=data)
+    if not serializer.is_valid():
+        raise Invalid({field: [str(text) for text in texts] for field, texts in serializer.errors.items()})
+    validated: Data = serializer.validated_data
+    return validated
