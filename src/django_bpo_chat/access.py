@@ -2,21 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Case, F, OuterRef, QuerySet, Subquery, When
 from django.utils.translation import gettext_lazy as _
 
 from . import wire
 from .adapter import get_adapter
-from .conf import chat_settings
 from .exceptions import ChatError, Invalid, NotAMember, NotFound
-from .models import Chat, Membership, Message
+from .models import Chat, Membership, MembershipQuerySet, Message
+from .users import User, handle, users_with_handles
 
 LISTED_MEMBERS = 50
 """How many members a chat lists; the others are a page of their own."""
+
+MAX_CONTACTS = 50
+"""How many people one call adds at most."""
 
 MAX_ROWS = 200
 """The most rows of one answer."""
@@ -25,28 +25,28 @@ PAGE_BYTES = wire.MAX_BYTES - 4096
 """The most JSON that the rows of one ``changes`` may be, which leaves room for the details and the frame around."""
 
 
-def lets_in(actor: AbstractBaseUser, chat: Chat) -> bool:
+def lets_in(actor: User, chat: Chat) -> bool:
     """Whether the chat's uri would make ``actor`` a member."""
     return chat.joinable and get_adapter().may_join(actor, chat)
 
 
-def refusal(actor: AbstractBaseUser, chat: Chat | None) -> ChatError:
+def refusal(actor: User, chat: Chat | None) -> ChatError:
     """What somebody who is not a member is told: nothing, unless the uri would let them join."""
     return NotAMember() if chat is not None and lets_in(actor, chat) else NotFound()
 
 
-def membership(actor: AbstractBaseUser, uri: str) -> Membership:
+def membership(actor: User, uri: str) -> Membership:
     """The actor's present membership, with its chat.
 
     Raises ``NotAMember`` or ``NotFound``.
     """
-    present = _memberships(actor).filter(chat__in=Chat.objects.with_uri(uri)).first()
+    present: Membership | None = _memberships(actor).filter(chat__in=Chat.objects.with_uri(uri)).first()
     if present is None:
         raise refusal(actor, Chat.objects.with_uri(uri).first())
     return present
 
 
-def _memberships(actor: AbstractBaseUser) -> Any:
+def _memberships(actor: User) -> MembershipQuerySet:
     return Membership.objects.present().of(actor).select_related("chat__owner")
 
 
@@ -62,7 +62,7 @@ def visible_message(member: Membership, seq: int) -> Message:
 # Chats
 
 
-def chat(actor: AbstractBaseUser, uri: str) -> wire.ChatView:
+def chat(actor: User, uri: str) -> wire.ChatView:
     """Raises ``NotAMember`` or ``NotFound``."""
     seen = chats(actor).filter(chat__in=Chat.objects.with_uri(uri)).first()
     if seen is None:
@@ -70,7 +70,7 @@ def chat(actor: AbstractBaseUser, uri: str) -> wire.ChatView:
     return chat_views([seen])[0]
 
 
-def chats(actor: AbstractBaseUser) -> "QuerySet[Membership]":
+def chats(actor: User) -> "QuerySet[Membership]":
     """The memberships behind the actor's list of chats, ready for :func:`chat_views`; unordered."""
     last_listed = (
         Membership.objects.present().filter(chat=OuterRef("chat")).order_by("id").values("id")[LISTED_MEMBERS - 1 :][:1]
@@ -78,11 +78,13 @@ def chats(actor: AbstractBaseUser) -> "QuerySet[Membership]":
     return (
         _memberships(actor)
         .with_unread_count()
-        .annotate(last_listed=Case(When(chat__member_count__gt=LISTED_MEMBERS, then=Subquery(last_listed))))
+        .annotate(  # type: ignore[no-redef]  # declared on the model
+            last_listed=Case(When(chat__member_count__gt=LISTED_MEMBERS, then=Subquery(last_listed)))
+        )
     )
 
 
-def latest_chats(actor: AbstractBaseUser, most: int) -> list[Membership]:
+def latest_chats(actor: User, most: int) -> list[Membership]:
     """The actor's memberships, the last active chats first, with nothing but the chat and the ``unread_count``."""
     return list(_memberships(actor).with_unread_count().order_by("-chat__active_at", "-chat_id")[:most])
 
@@ -114,7 +116,7 @@ def _last_messages(memberships: Sequence[Membership]) -> Iterable[Message]:
     return Message.objects.with_author().filter(chat__in=chats, seq=F("chat__last_seq"))
 
 
-def members(actor: AbstractBaseUser, uri: str) -> "QuerySet[Membership]":
+def members(actor: User, uri: str) -> "QuerySet[Membership]":
     """The present members of a chat, unordered. Raises ``NotAMember`` or ``NotFound``."""
     chat = membership(actor, uri).chat
     return Membership.objects.present().filter(chat=chat).select_related("user", "chat")
@@ -122,7 +124,7 @@ def members(actor: AbstractBaseUser, uri: str) -> "QuerySet[Membership]":
 
 def present_member(chat: Chat, username: str) -> Membership:
     """The member of that handle. Raises ``NotFound``."""
-    for user in _users([username]):
+    for user in users_with_handles([username]):
         found = Membership.objects.present().of(user).filter(chat=chat).first()
         if found is not None:
             found.chat, found.user = chat, user
@@ -144,7 +146,7 @@ class MessagePage:
 
 
 def messages(
-    actor: AbstractBaseUser,
+    actor: User,
     uri: str,
     *,
     before: int | None = None,
@@ -181,7 +183,7 @@ def messages(
 # Changes
 
 
-def changes(actor: AbstractBaseUser, uri: str, *, since: int, limit: int = MAX_ROWS) -> wire.Changes:
+def changes(actor: User, uri: str, *, since: int, limit: int = MAX_ROWS) -> wire.Changes:
     """What changed for the actor after the version ``since``; ``more`` says that another page follows.
 
     Raises ``NotAMember`` or ``NotFound``.
@@ -241,23 +243,17 @@ def _page(chat: Chat, since: int, version: int, rows: Sequence[Message | Members
 # People
 
 
-def contacts(actor: AbstractBaseUser, usernames: Iterable[str], *, field: str) -> list[AbstractBaseUser]:
+def contacts(actor: User, usernames: Iterable[str], *, field: str) -> list[User]:
     """The users of these handles whom the actor may write to, the actor left out.
 
     Raises ``Invalid`` for ``field``, in the same words for names that are unknown, inactive or unwilling.
     """
     wanted = dict.fromkeys(usernames)
-    wanted.pop(wire.handle(actor), None)
-    found = {wire.handle(user): user for user in _users(wanted)} if wanted else {}
+    wanted.pop(handle(actor), None)
+    if len(wanted) > MAX_CONTACTS:
+        raise Invalid({field: [_("No more than %(most)d people at once.") % {"most": MAX_CONTACTS}]})
+    found = {handle(user): user for user in users_with_handles(wanted)} if wanted else {}
     may_contact = get_adapter().may_contact
     if not all(name in found and found[name].is_active and may_contact(actor, found[name]) for name in wanted):
         raise Invalid({field: [_("Nobody of this name can be added.")]})
     return [found[name] for name in wanted]
-
-
-def _users(usernames: Iterable[str]) -> Iterable[AbstractBaseUser]:
-    names = [name for name in usernames if "\0" not in name]
-    try:
-        return list(get_user_model()._default_manager.filter(**{f"{chat_settings.handle_field}__in": names}))
-    except (ValueError, OverflowError):  # a handle that cannot be a primary key
-        return []

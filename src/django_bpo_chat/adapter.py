@@ -3,11 +3,11 @@
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser
 from django.utils.module_loading import import_string
 
 from .conf import chat_settings
 from .models import Chat
+from .users import User
 
 
 class Adapter:
@@ -16,23 +16,23 @@ class Adapter:
     The methods run inside the operation, under the chat's lock where there is one: keep them quick.
     """
 
-    def may_start_chat(self, actor: AbstractBaseUser) -> bool:
+    def may_start_chat(self, actor: User) -> bool:
         """Whether ``actor`` may start a chat of any kind."""
         return True
 
-    def may_join(self, actor: AbstractBaseUser, chat: Chat) -> bool:
+    def may_join(self, actor: User, chat: Chat) -> bool:
         """Whether the uri of a joinable chat lets ``actor`` in. Where it does not, the chat is hidden from them."""
         return True
 
-    def may_contact(self, actor: AbstractBaseUser, user: AbstractBaseUser) -> bool:
+    def may_contact(self, actor: User, user: User) -> bool:
         """Whether ``actor`` may write to ``user`` and add them to chats. A refusal looks like an unknown name."""
         return True
 
-    def clean_message(self, actor: AbstractBaseUser, chat: Chat, text: str) -> str:
+    def clean_message(self, actor: User, chat: Chat, text: str) -> str:
         """The text to store. Raise ``exceptions.Invalid({"message": [...]})`` to refuse it."""
         return text
 
-    def new_user(self, username: str, email: str) -> AbstractBaseUser:
+    def new_user(self, username: str, email: str) -> User:
         """An unsaved user for a sign-up; the password is set and the row saved by the caller."""
         user_model = get_user_model()
         values: dict[str, Any] = {user_model.USERNAME_FIELD: username, user_model.get_email_field_name(): email}
@@ -40,4 +40,5 @@ class Adapter:
 
 
 def get_adapter() -> Adapter:
-    return import_string(chat_settings.adapter)()
+    adapter: Adapter = import_string(chat_settings.adapter)()
+    return adapter

@@ -10,7 +10,7 @@ from .conf import DEFAULTS
 
 
 @register(Tags.compatibility)
-def check_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
+def check_settings(**_: Any) -> list[CheckMessage]:
     """E001: ``BPO_CHAT`` is no dict. E002: it has a key that does not exist."""
     given = getattr(settings, "BPO_CHAT", {})
     if not isinstance(given, dict):

@@ -3,11 +3,9 @@
 Nothing is cached, so ``override_settings`` simply works. Each key is one typed property of :data:`chat_settings`.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldDoesNotExist
 
 DEFAULTS: dict[str, Any] = {
     "ADAPTER": "django_bpo_chat.adapter.Adapter",
@@ -35,64 +33,52 @@ class ChatSettings:
     @property
     def adapter(self) -> str:
         """Dotted path of the :class:`~django_bpo_chat.adapter.Adapter` subclass that holds the site's policy."""
-        return self._get("ADAPTER")
+        return cast("str", self._get("ADAPTER"))
 
     @property
     def authentication_classes(self) -> list[str]:
         """Dotted paths of the REST framework authentication classes of the chat API, first match wins."""
-        return self._get("AUTHENTICATION_CLASSES")
+        return cast("list[str]", self._get("AUTHENTICATION_CLASSES"))
 
     @property
     def bus(self) -> str:
         """Dotted path of the function that takes each event after commit."""
-        return self._get("BUS")
+        return cast("str", self._get("BUS"))
 
     @property
     def channel_layer(self) -> str:
         """Alias in ``CHANNEL_LAYERS`` that carries events between processes."""
-        return self._get("CHANNEL_LAYER")
+        return cast("str", self._get("CHANNEL_LAYER"))
 
     @property
     def database_threads(self) -> int:
         """How many threads (and so database connections) a process keeps for its sockets."""
-        return self._get("DATABASE_THREADS")
+        return cast("int", self._get("DATABASE_THREADS"))
 
     @property
-    def handle_field(self) -> str:
-        """The user model's field that is ``username`` on the wire; unique, and never an email unless a site says so."""
-        return self._get("HANDLE_FIELD") or _default_handle_field()
+    def handle_field(self) -> str | None:
+        """The user model's unique field that is ``username`` on the wire; without it ``users.handle_field`` decides."""
+        return cast("str | None", self._get("HANDLE_FIELD"))
 
     @property
     def heartbeat_seconds(self) -> float:
         """Seconds between two ``ping`` frames of a socket."""
-        return self._get("HEARTBEAT_SECONDS")
+        return cast("float", self._get("HEARTBEAT_SECONDS"))
 
     @property
     def hello_seconds(self) -> float:
         """Seconds that a new socket has to say who it is."""
-        return self._get("HELLO_SECONDS")
+        return cast("float", self._get("HELLO_SECONDS"))
 
     @property
     def read_receipt_members(self) -> int:
         """Chats with more members than this announce nobody's read marks."""
-        return self._get("READ_RECEIPT_MEMBERS")
+        return cast("int", self._get("READ_RECEIPT_MEMBERS"))
 
     @property
     def sweep_seconds(self) -> float:
         """Seconds, give or take a fifth, between two comparisons of what was delivered with what is stored."""
-        return self._get("SWEEP_SECONDS")
-
-
-def _default_handle_field() -> str:
-    """``USERNAME_FIELD``; where that is the email, a unique ``username``; else the primary key."""
-    user_model = get_user_model()
-    if user_model.USERNAME_FIELD != user_model.get_email_field_name():
-        return user_model.USERNAME_FIELD
-    try:
-        unique = getattr(user_model._meta.get_field("username"), "unique", False)
-    except FieldDoesNotExist:
-        unique = False
-    return "username" if unique else user_model._meta.pk.name
+        return cast("float", self._get("SWEEP_SECONDS"))
 
 
 chat_settings = ChatSettings()

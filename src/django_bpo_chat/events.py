@@ -4,13 +4,13 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypedDict
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import router, transaction
 from django.utils.module_loading import import_string
 
 from . import wire
 from .conf import chat_settings
 from .models import Chat, Membership
+from .users import User, handle
 
 logger = logging.getLogger(__name__)
 
@@ -68,9 +68,9 @@ def chat_changed(changes: wire.Changes) -> None:
     _publish(changes_envelope(changes))
 
 
-def marked_read(chat: Chat, reader: AbstractBaseUser, seq: int) -> None:
+def marked_read(chat: Chat, reader: User, seq: int) -> None:
     """Tell the members how far somebody has read; not stored in the log, may be lost."""
-    frame = wire.encode({"type": "read", "chat": chat.uri, "username": wire.handle(reader), "seq": seq})
+    frame = wire.encode({"type": "read", "chat": chat.uri, "username": handle(reader), "seq": seq})
     _publish({"v": ENVELOPE_VERSION, "kind": "ephemeral", "chat": chat.uri, "frame": frame})
 
 

@@ -1,7 +1,8 @@
 """What the HTTP views of the package share: who is asking, strict JSON in, the contract's errors out."""
 
 import logging
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import InterfaceError, OperationalError, connections, transaction
@@ -10,7 +11,7 @@ from django.utils.module_loading import import_string
 from rest_framework import exceptions as drf
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.parsers import JSONParser
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,6 +21,7 @@ from rest_framework.views import APIView, exception_handler
 from . import wire
 from .conf import chat_settings
 from .exceptions import ChatError, Invalid, NotAuthenticated, ParseError, TooLarge, Unavailable
+from .users import User
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ class ChatAPIView(APIView):
     transaction, so ``ATOMIC_REQUESTS`` is off for these views.
     """
 
-    permission_classes = (IsAuthenticated,)
+    permission_classes: Sequence[type[BasePermission]] = (IsAuthenticated,)
     parser_classes = (JSONParser,)
     renderer_classes = (JSONRenderer,)
     throttle_classes = ()
@@ -63,6 +65,11 @@ class ChatAPIView(APIView):
         for alias in connections:
             transaction.non_atomic_requests(using=alias)(view)
         return view
+
+    @property
+    def user(self) -> User:
+        """Who is asking; somebody, where ``IsAuthenticated`` has let them pass."""
+        return cast("User", self.request.user)
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         return [import_string(path)() for path in chat_settings.authentication_classes]
@@ -168,4 +175,3 @@ def absolute_url(request: Request, **parameters: Any) -> str:
         if value is not None:
             query[name] = str(value)
     return request.build_absolute_uri(f"{request.path}?{query.urlencode()}" if query else request.path)
-

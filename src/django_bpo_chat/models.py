@@ -5,14 +5,15 @@ import re
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import models, router
 from django.db.models import Count, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
+
+from .users import User
 
 TITLE_LENGTH = 200
 CLIENT_ID_LENGTH = 64
@@ -24,7 +25,7 @@ def new_uri() -> str:
     return secrets.token_urlsafe(16)
 
 
-def pair_key(one: AbstractBaseUser, other: AbstractBaseUser) -> str:
+def pair_key(one: User, other: User) -> str:
     """The same key for the same two users, whoever asks first and whatever their primary keys are."""
     low, high = sorted(str(user.pk) for user in (one, other))
     return hashlib.sha256(f"{len(low)}:{low}{high}".encode()).hexdigest()
@@ -40,11 +41,20 @@ class ClockTime(Now):
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Any]:
         return self.as_sql(compiler, connection, template="CLOCK_TIMESTAMP()", **context)
 
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Any]:
+        # SQLite compares times as texts, and knows milliseconds only, where Django writes microseconds or, if they
+        # are zero, none: six digits that never are zero make every comparison with a parameter true.
+        template = "STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f001', 'NOW')"
+        return self.as_sql(compiler, connection, template=template, **context)
 
-class PrimaryManager(models.Manager[Any]):
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+class PrimaryManager(models.Manager[Row]):
     """Reads from the database that is written to: versions and rows from a lagging replica would be a hole."""
 
-    def get_queryset(self) -> Any:
+    def get_queryset(self) -> "models.QuerySet[Row]":
         return super().get_queryset().using(self._db or router.db_for_write(self.model))
 
 
@@ -68,7 +78,7 @@ class Chat(models.Model):
 
     uri = models.CharField(max_length=22, unique=True, default=new_uri, editable=False)
     kind = models.CharField(max_length=6, choices=Kind, default=Kind.GROUP)
-    pair = models.CharField(max_length=64, unique=True, null=True, editable=False)
+    pair = models.CharField(max_length=64, unique=True, null=True, editable=False)  # noqa: DJ001  (unique where there is one)
     title = models.CharField(max_length=TITLE_LENGTH, blank=True)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     joinable = models.BooleanField(default=True)
@@ -120,7 +130,7 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
     def present(self) -> "MembershipQuerySet":
         return self.filter(left_at=None)
 
-    def of(self, user: AbstractBaseUser) -> "MembershipQuerySet":
+    def of(self, user: User) -> "MembershipQuerySet":
         return self.filter(user=user)
 
     def by_standing(self) -> "MembershipQuerySet":
@@ -139,7 +149,7 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
             .annotate(n=Count("*"))
             .values("n")
         )
-        return self.annotate(
+        return self.annotate(  # type: ignore[no-redef]  # declared on the model
             unread_count=F("chat__last_seq") - F("read_seq") - Coalesce(Subquery(tombstones), 0),
         )
 
@@ -163,6 +173,9 @@ class Membership(models.Model):
     left_at = models.DateTimeField(null=True, blank=True)
     first_seq = models.PositiveBigIntegerField(default=1)
     read_seq = models.PositiveBigIntegerField(default=0)
+
+    unread_count: int  # where with_unread_count() has annotated it
+    last_listed: int | None  # likewise, access.chats()
 
     objects = PrimaryManager.from_queryset(MembershipQuerySet)()
 

@@ -4,11 +4,18 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_out
-from django.db.models.signals import post_delete, post_save
+from django.db.models.signals import post_delete, post_save, pre_delete
 from django.dispatch import receiver
 
-from . import events
+from . import events, operations
 from .logins import session_login
+
+
+@receiver(pre_delete)
+def release_chats(sender: type, instance: Any, **_: Any) -> None:
+    """Messages stay, and chats keep an owner."""
+    if issubclass(sender, get_user_model()):
+        operations.release_user(user=instance)
 
 
 @receiver(post_save)

@@ -1,20 +1,20 @@
 """Access and refresh tokens: simplejwt's, tied to a log-in (``sid``) and to the password (``stamp``)."""
 
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
-from django.contrib.auth.models import AbstractBaseUser
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken
 from rest_framework_simplejwt.tokens import RefreshToken, Token
 
 from .logins import current_stamps, password_stamp
+from .users import User
 
 LOGIN_CLAIM = "sid"
 STAMP_CLAIM = "stamp"
 
 
-def new_refresh_token(user: AbstractBaseUser) -> RefreshToken:
+def new_refresh_token(user: User) -> RefreshToken:
     """The refresh token of a new log-in; its ``access_token`` carries the same claims."""
     token: RefreshToken = RefreshToken.for_user(user)
     token[LOGIN_CLAIM] = uuid4().hex
@@ -28,12 +28,12 @@ class BearerAuthentication(JWTAuthentication):
     A token that the site has minted elsewhere carries no stamp and is taken as simplejwt takes it.
     """
 
-    def get_user(self, validated_token: Token) -> AbstractBaseUser:
+    def get_user(self, validated_token: Token) -> User:  # type: ignore[override]
         try:
-            user: AbstractBaseUser = super().get_user(validated_token)
+            user: Any = super().get_user(validated_token)
         except (TypeError, ValueError, OverflowError) as error:  # a user id of another kind than this site's
             raise InvalidToken from error
         stamp: Any = validated_token.get(STAMP_CLAIM)
         if stamp is not None and stamp not in current_stamps(user):
             raise AuthenticationFailed(code="password_changed")
-        return user
+        return cast("User", user)

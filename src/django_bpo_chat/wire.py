@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser
-
-from .conf import chat_settings
 from .exceptions import ParseError, TooLarge
 from .models import Chat, Membership, Message
+from .users import User, handle
 
 MAX_BYTES = 64 * 1024
 """The largest JSON text either door takes, and the largest frame that leaves."""
@@ -97,12 +95,7 @@ def instant(moment: datetime | None) -> str | None:
     return moment.astimezone(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def handle(user: AbstractBaseUser) -> str:
-    """The name by which others know the user; see ``BPO_CHAT["HANDLE_FIELD"]``."""
-    return str(getattr(user, chat_settings.handle_field))
-
-
-def user(user: AbstractBaseUser | None) -> Dict:
+def user(user: User | None) -> Dict:
     """Whoever wrote a message; the ``username`` of a deleted user is null."""
     return {"username": handle(user) if user else None}
 

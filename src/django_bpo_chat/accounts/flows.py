@@ -1,10 +1,11 @@
 """What the account views do, on Django's authentication and simplejwt's tokens."""
 
 import unicodedata
+from typing import Any
 from uuid import uuid4
 
 from django.contrib.auth import authenticate, get_user_model
-from django.contrib.auth.models import AbstractBaseUser, update_last_login
+from django.contrib.auth.models import update_last_login
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connections, router, transaction
@@ -17,15 +18,15 @@ from rest_framework_simplejwt.tokens import RefreshToken
 
 from .. import events
 from ..adapter import get_adapter
-from ..conf import chat_settings
 from ..exceptions import Invalid, NotAuthenticated
 from ..models import Chat
 from ..tokens import LOGIN_CLAIM, BearerAuthentication, new_refresh_token
+from ..users import User, handle_field
 
 SIGN_UP_LOCK = 0x62706F_63686174  # "bpochat" in ASCII: an advisory lock's key, shared by all processes of a site
 
 
-def sign_up(*, username: str, email: str, password: str) -> AbstractBaseUser:
+def sign_up(*, username: str, email: str, password: str) -> User:
     """A new user. Raises ``Invalid`` with what is wrong in each field.
 
     Names and emails are taken whatever the ASCII case and the Unicode form they are written in. The column need not
@@ -87,7 +88,7 @@ def token_pair(token: RefreshToken) -> dict[str, str]:
     return {"access": str(token.access_token), "refresh": str(token)}
 
 
-def _validate(user: AbstractBaseUser, password: str) -> None:
+def _validate(user: User, password: str) -> None:
     errors = {}
     try:
         user.clean_fields(exclude={field.name for field in user._meta.fields} - set(_name_fields()))
@@ -103,10 +104,10 @@ def _validate(user: AbstractBaseUser, password: str) -> None:
 
 def _name_fields() -> tuple[str, ...]:
     user_model = get_user_model()
-    return (user_model.USERNAME_FIELD, user_model.get_email_field_name(), chat_settings.handle_field)
+    return (user_model.USERNAME_FIELD, user_model.get_email_field_name(), handle_field())
 
 
-def _check_free(user: AbstractBaseUser) -> None:
+def _check_free(user: User) -> None:
     users = get_user_model()._default_manager.using(router.db_for_write(type(user)))
     taken = {
         name: [_("This is taken already.")]
@@ -127,7 +128,7 @@ def _queue_sign_ups(database: str) -> None:
         Chat.objects.using(database).filter(uri="").update(version=0)  # changes no row, but takes SQLite's writer lock
 
 
-def _user_with(email: str) -> AbstractBaseUser | None:
+def _user_with(email: str) -> User | None:
     """The one user of this email. Of several old accounts that differ in case only, the one written like this."""
     field = get_user_model().get_email_field_name()
     email = unicodedata.normalize("NFKC", email.strip())
@@ -139,9 +140,9 @@ def _user_with(email: str) -> AbstractBaseUser | None:
 
 def _live_token(raw_token: str) -> RefreshToken:
     try:
-        token = RefreshToken(raw_token)
+        token = RefreshToken(raw_token)  # type: ignore[arg-type]  # simplejwt says Token, and takes text
         user = BearerAuthentication().get_user(token)
-    except (TokenError, AuthenticationFailed) as error:
+    except (TokenError, AuthenticationFailed, KeyError) as error:  # simplejwt takes the id for granted
         raise NotAuthenticated from error
     if not api_settings.USER_AUTHENTICATION_RULE(user):
         raise NotAuthenticated
@@ -151,6 +152,6 @@ def _live_token(raw_token: str) -> RefreshToken:
 def _retire(token: RefreshToken) -> None:
     """Raises ``NotAuthenticated`` for all but the first. Needs simplejwt's blacklist app, as a check says."""
     if hasattr(token, "blacklist"):
-        _, is_first = token.blacklist()
-        if not is_first:
+        blacklisted: Any = token.blacklist()  # annotated as the row, but it is what get_or_create() returns
+        if not blacklisted[1]:
             raise NotAuthenticated

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from .. import wire
 from ..http import ChatAPIView, read_json
+from ..tokens import new_refresh_token
+from ..users import User, email, handle
 from . import flows
 from .serializers import LogInInput, RefreshTokenInput, SignUpInput
 
@@ -25,7 +25,7 @@ class PublicView(ChatAPIView):
 class SignUpView(PublicView):
     def post(self, request: Request) -> Response:
         user = flows.sign_up(**self.parse(SignUpInput))
-        tokens = flows.token_pair(flows.new_refresh_token(user))
+        tokens = flows.token_pair(new_refresh_token(user))
         return Response({"user": _card(user), **tokens}, status=201)
 
 
@@ -52,8 +52,8 @@ class LogOutView(PublicView):
 
 class MeView(ChatAPIView):
     def get(self, request: Request) -> Response:
-        return Response(_card(request.user))
+        return Response(_card(self.user))
 
 
-def _card(user: AbstractBaseUser) -> dict[str, Any]:
-    return {"username": wire.handle(user), "email": getattr(user, user.get_email_field_name())}
+def _card(user: User) -> dict[str, Any]:
+    return {"username": handle(user), "email": email(user)}

@@ -55,7 +55,9 @@ class Keyset:
         return Page(
             rows=found,
             next=self._link(request, False, found[-1]) if found and (more or backwards) else None,
-            previous=self._link(request, True, found[0]) if found and (more if backwards else key is not None) else None,
+            previous=self._link(request, True, found[0])
+            if found and (more if backwards else key is not None)
+            else None,
         )
 
     def _beyond(self, values: Sequence[Any], comparison: str) -> Q:

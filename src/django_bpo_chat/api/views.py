@@ -16,6 +16,7 @@ from ..serializers import (
     SendMessageInput,
     StartChatInput,
 )
+from ..users import handle
 from .pagination import Keyset, from_microseconds, microseconds
 
 LAST_ACTIVE_FIRST = Keyset(
@@ -30,50 +31,50 @@ LONGEST_LISTED_FIRST = Keyset(fields=("id",), descending=False, key=lambda membe
 class ChatsView(ChatAPIView):
     def get(self, request: Request) -> Response:
         query = self.parse_query(PageQuery)
-        page = LAST_ACTIVE_FIRST.page(request, access.chats(request.user), query["limit"])
+        page = LAST_ACTIVE_FIRST.page(request, access.chats(self.user), query["limit"])
         return Response(page.answer([wire.chat(view) for view in access.chat_views(page.rows)]))
 
     def post(self, request: Request) -> Response:
         values = self.parse(StartChatInput)
         if "username" in values:
-            chat, created = operations.start_direct(actor=request.user, username=values["username"])
+            chat, created = operations.start_direct(actor=self.user, username=values["username"])
         else:
-            chat, created = operations.start_group(actor=request.user, **values), True
-        return Response(wire.chat(access.chat(request.user, chat.uri)), status=201 if created else 200)
+            chat, created = operations.start_group(actor=self.user, **values), True
+        return Response(wire.chat(access.chat(self.user, chat.uri)), status=201 if created else 200)
 
 
 class ChatView(ChatAPIView):
     def get(self, request: Request, uri: str) -> Response:
-        return Response(wire.chat(access.chat(request.user, uri)))
+        return Response(wire.chat(access.chat(self.user, uri)))
 
     def patch(self, request: Request, uri: str) -> Response:
         values = self.parse(PatchChatInput)
-        username = values.get("username", wire.handle(request.user))
+        username = values.get("username", handle(self.user))
         if values.keys() - {"username"}:
-            operations.edit_chat(actor=request.user, chat=uri, **values)
-        elif username == wire.handle(request.user):
-            operations.join_chat(actor=request.user, chat=uri)
+            operations.edit_chat(actor=self.user, chat=uri, **values)
+        elif username == handle(self.user):
+            operations.join_chat(actor=self.user, chat=uri)
         else:
-            operations.add_member(actor=request.user, chat=uri, username=username)
-        return Response(wire.chat(access.chat(request.user, uri)))
+            operations.add_member(actor=self.user, chat=uri, username=username)
+        return Response(wire.chat(access.chat(self.user, uri)))
 
 
 class MembersView(ChatAPIView):
     def get(self, request: Request, uri: str) -> Response:
         query = self.parse_query(PageQuery)
-        page = LONGEST_LISTED_FIRST.page(request, access.members(request.user, uri), query["limit"])
+        page = LONGEST_LISTED_FIRST.page(request, access.members(self.user, uri), query["limit"])
         return Response(page.answer([wire.member(row) for row in page.rows]))
 
 
 class MemberView(ChatAPIView):
     def delete(self, request: Request, uri: str, username: str) -> Response:
-        operations.remove_member(actor=request.user, chat=uri, username=username)
+        operations.remove_member(actor=self.user, chat=uri, username=username)
         return Response(status=204)
 
 
 class MessagesView(ChatAPIView):
     def get(self, request: Request, uri: str) -> Response:
-        page = access.messages(request.user, uri, **self.parse_query(MessagesQuery))
+        page = access.messages(self.user, uri, **self.parse_query(MessagesQuery))
         return Response(
             {
                 "version": page.version,
@@ -86,7 +87,7 @@ class MessagesView(ChatAPIView):
     def post(self, request: Request, uri: str) -> Response:
         values = self.parse(SendMessageInput)
         message, created = operations.send_message(
-            actor=request.user, chat=uri, text=values["message"], client_id=values.get("client_id") or ""
+            actor=self.user, chat=uri, text=values["message"], client_id=values.get("client_id") or ""
         )
         return Response(wire.message(message), status=201 if created else 200)
 
@@ -94,24 +95,24 @@ class MessagesView(ChatAPIView):
 class MessageView(ChatAPIView):
     def patch(self, request: Request, uri: str, seq: str) -> Response:
         values = self.parse(EditMessageInput)
-        message = operations.edit_message(actor=request.user, chat=uri, seq=_number(seq), text=values["message"])
+        message = operations.edit_message(actor=self.user, chat=uri, seq=_number(seq), text=values["message"])
         return Response(wire.message(message))
 
     def delete(self, request: Request, uri: str, seq: str) -> Response:
-        message = operations.delete_message(actor=request.user, chat=uri, seq=_number(seq))
+        message = operations.delete_message(actor=self.user, chat=uri, seq=_number(seq))
         return Response(wire.message(message))
 
 
 class ReadView(ChatAPIView):
     def put(self, request: Request, uri: str) -> Response:
         values = self.parse(MarkReadInput)
-        seq, unread_count = operations.mark_read(actor=request.user, chat=uri, seq=values["seq"])
+        seq, unread_count = operations.mark_read(actor=self.user, chat=uri, seq=values["seq"])
         return Response({"seq": seq, "unread_count": unread_count})
 
 
 class ChangesView(ChatAPIView):
     def get(self, request: Request, uri: str) -> Response:
-        changes = access.changes(request.user, uri, **self.parse_query(ChangesQuery))
+        changes = access.changes(self.user, uri, **self.parse_query(ChangesQuery))
         if changes.is_reset:
             return Response({"reset": True, "version": changes.version})
         return Response(wire.changes(changes))

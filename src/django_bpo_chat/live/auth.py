@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user
-from django.contrib.auth.models import AbstractBaseUser
-from django.http import HttpRequest
+from django.http import HttpRequest, parse_cookie
 from django.utils.http import is_same_domain
 from rest_framework.exceptions import APIException
 from rest_framework_simplejwt.settings import api_settings
@@ -18,6 +16,7 @@ from rest_framework_simplejwt.settings import api_settings
 from ..exceptions import NotAuthenticated
 from ..logins import password_stamp, session_login
 from ..tokens import LOGIN_CLAIM, BearerAuthentication
+from ..users import User
 
 Scope = Mapping[str, Any]
 
@@ -28,7 +27,7 @@ TOKEN_PARAMETERS = frozenset({"access", "access_token", "authorization", "jwt", 
 class Login:
     """A user who has proved who they are. ``expires_at`` is in seconds since the epoch."""
 
-    user: AbstractBaseUser
+    user: User
     name: str | None
     stamp: str
     expires_at: float
@@ -107,13 +106,11 @@ def _bearers(scope: Scope) -> Iterable[str]:
 
 
 def _cookie(scope: Scope, name: str) -> str | None:
-    cookies = SimpleCookie()
     for header in _headers(scope, b"cookie"):
-        try:
-            cookies.load(header)
-        except CookieError:
-            return None
-    return cookies[name].value if name in cookies else None
+        value = parse_cookie(header).get(name)
+        if value:
+            return value
+    return None
 
 
 def _headers(scope: Scope, name: bytes) -> Iterable[str]:

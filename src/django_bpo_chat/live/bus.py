@@ -104,10 +104,10 @@ class Outbox:
     async def send(self, batch: list[Envelope]) -> None:
         """Errors end here: what the layer has lost, the sweep of each hub finds."""
         try:
-            layer = get_channel_layer(chat_settings.channel_layer)
+            layer: Any = get_channel_layer(chat_settings.channel_layer)
             await asyncio.wait_for(layer.group_send(GROUP, {"type": "bpo_chat.events", "events": batch}), SEND_SECONDS)
             self.working = True
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (a layer may raise anything)
             if self.working:
                 logger.warning("The channel layer does not take events: %r", error)
             self.working = False
@@ -156,7 +156,7 @@ class Listener:
             try:
                 await self._listen(layer)
                 failures = 0
-            except Exception as error:  # a layer may raise anything
+            except Exception as error:  # noqa: BLE001  (likewise)
                 failures += 1
                 logger.warning("Not listening to the channel layer: %r", error)
             self._sweep()

@@ -5,14 +5,20 @@ with the rest of the site.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Barrier
-from typing import Any, TypeVar
+from typing import ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections
 
+from ..exceptions import Unavailable
+
+logger = logging.getLogger(__name__)
+
+Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
@@ -21,10 +27,10 @@ class DatabaseThreads:
         self._count = count
         self._executor = ThreadPoolExecutor(count, thread_name_prefix="bpo-chat-database")
 
-    async def run(self, work: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
-        """What ``work`` returns or raises, from one of the threads."""
+    async def run(self, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        """What ``work`` returns or raises, from one of the threads; ``Unavailable`` where there is no database."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, partial(_work, work, *args, **kwargs))
+        return await loop.run_in_executor(self._executor, partial(_run, partial(work, *args, **kwargs)))
 
     def close(self) -> None:
         """Let each thread close its connections, and end."""
@@ -34,12 +40,13 @@ class DatabaseThreads:
         self._executor.shutdown()
 
 
-def _work(work: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
+def _run(work: Callable[[], Result]) -> Result:
     try:
-        return work(*args, **kwargs)
-    except (InterfaceError, OperationalError):
+        return work()
+    except (InterfaceError, OperationalError) as error:
+        logger.warning("The database is not available", exc_info=error)
         connections.close_all()  # the next job begins with a new one
-        raise
+        raise Unavailable from error
 
 
 def _close_connections(everyone: Barrier) -> None:

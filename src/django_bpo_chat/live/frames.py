@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from django.contrib.auth.models import AbstractBaseUser
 from rest_framework import serializers
 
 from .. import access, operations, wire
 from ..exceptions import Invalid
 from ..models import CLIENT_ID_LENGTH
 from ..serializers import Data, MarkReadInput, NumberField, SendMessageInput, TextField
+from ..users import User
+from .database import DatabaseThreads
 from .sockets import Socket
 
 MOST_VERSIONS_BEHIND = 500
@@ -26,9 +27,7 @@ class Session(Protocol):
     """What a frame's work needs of its connection."""
 
     socket: Socket
-
-    async def run(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Run ``work`` where it may ask the database."""
+    database: DatabaseThreads
 
     async def renew(self, token: str) -> None:
         """Take a fresh token of the same user."""
@@ -70,7 +69,7 @@ class ReadInput(FrameInput, MarkReadInput):
 
 
 async def send_message(session: Session, values: Data) -> Result:
-    message, _ = await session.run(
+    message, _ = await session.database.run(
         operations.send_message,
         actor=session.socket.login.user,
         chat=values["chat"],
@@ -81,7 +80,7 @@ async def send_message(session: Session, values: Data) -> Result:
 
 
 async def mark_read(session: Session, values: Data) -> Result:
-    seq, unread_count = await session.run(
+    seq, unread_count = await session.database.run(
         operations.mark_read, actor=session.socket.login.user, chat=values["chat"], seq=values["seq"]
     )
     return {"seq": seq, "unread_count": unread_count}
@@ -97,7 +96,7 @@ async def resume(session: Session, values: Data) -> None:
     named = {"id": values["id"]} if "id" in values else {}
     more = True
     while more:
-        changes = await session.run(_changes, socket.login.user, chat, since)
+        changes = await session.database.run(_changes, socket.login.user, chat, since)
         if changes["version"] < socket.left.get(chat, 0):
             continue
         more = changes.get("more", False)
@@ -106,7 +105,7 @@ async def resume(session: Session, values: Data) -> None:
         await socket.flushed()
 
 
-def _changes(actor: AbstractBaseUser, chat: str, since: int) -> Result:
+def _changes(actor: User, chat: str, since: int) -> Result:
     changes = access.changes(actor, chat, since=since)
     if changes.is_reset or changes.chat.version - since > MOST_VERSIONS_BEHIND:
         return {"type": "reset", "chat": chat, "version": changes.chat.version}

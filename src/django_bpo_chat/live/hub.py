@@ -9,13 +9,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from contextvars import Context
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import router
 from django.db.models import Max
 from django.utils import timezone
@@ -24,6 +24,7 @@ from .. import access, events, wire
 from ..conf import chat_settings
 from ..logins import current_stamps
 from ..models import Chat, Membership
+from ..users import User
 from . import bus
 from .database import DatabaseThreads
 from .routes import Route, Routes
@@ -244,10 +245,8 @@ class Hub:
     async def _keep_sweeping(self) -> None:
         while True:
             pause = chat_settings.sweep_seconds * random.uniform(0.8, 1.2)
-            try:
+            with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._sweep_now.wait(), pause)
-            except asyncio.TimeoutError:
-                pass
             self._sweep_now.clear()
             if self._sockets:
                 try:
@@ -339,6 +338,6 @@ def _changed_lately(swept_to: datetime | None) -> tuple[datetime, list[tuple[str
     return since, list(Chat.objects.changed_since(since).values_list("uri", "version", "changed_at"))
 
 
-def _active_users(user_ids: list[Any]) -> dict[Any, tuple[AbstractBaseUser, set[str]]]:
+def _active_users(user_ids: list[Any]) -> dict[Any, tuple[User, set[str]]]:
     users = get_user_model()._default_manager.using(router.db_for_write(get_user_model())).in_bulk(user_ids)
     return {key: (user, current_stamps(user)) for key, user in users.items() if user.is_active}

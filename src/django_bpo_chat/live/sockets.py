@@ -36,7 +36,19 @@ class Socket:
     client that does not read holds up nobody else.
     """
 
-    __slots__ = ("__weakref__", "_closer", "_consumer", "_queue", "_queued", "_send", "_writer", "closing", "left", "login", "ready")
+    __slots__ = (
+        "__weakref__",
+        "_closer",
+        "_consumer",
+        "_queue",
+        "_queued",
+        "_send",
+        "_writer",
+        "closing",
+        "left",
+        "login",
+        "ready",
+    )
 
     def __init__(self, send: Send, login: Login) -> None:
         self.login = login
@@ -94,7 +106,7 @@ class Socket:
                 frame, _ = self._queue.popleft()
                 self._queued -= len(frame)
                 await self._send({"type": "websocket.send", "text": frame})
-        except Exception:  # each server has its own error for a client that has gone
+        except Exception:  # noqa: BLE001  (each server has its own error for a client that has gone)
             self.closing = True
         finally:
             self._writer = None
@@ -103,7 +115,7 @@ class Socket:
         try:
             await asyncio.wait_for(self._send({"type": "websocket.close", "code": code}), CLOSE_SECONDS)
             await asyncio.sleep(CLOSE_SECONDS)
-        except Exception:  # gone, or not reading: there is nobody to tell
+        except Exception:  # noqa: BLE001  (gone, or not reading: there is nobody to tell)
             pass
         if self._consumer is not None:
             self._consumer.cancel()

@@ -6,7 +6,7 @@ handles, as on the wire. Each function either does all of its work in one transa
 """
 
 from .chats import edit_chat, start_direct, start_group
-from .members import add_member, join_chat, leave_chat, remove_member
+from .members import add_member, join_chat, leave_chat, release_user, remove_member
 from .messages import delete_message, edit_message, send_message
 from .reading import mark_read
 
@@ -18,6 +18,7 @@ __all__ = [
     "join_chat",
     "leave_chat",
     "mark_read",
+    "release_user",
     "remove_member",
     "send_message",
     "start_direct",

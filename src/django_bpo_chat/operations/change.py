@@ -5,19 +5,19 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import router, transaction
 from django.db.models import F
 
 from .. import access, events, wire
 from ..exceptions import NotAllowed
 from ..models import Chat, ClockTime, Membership, Message
+from ..users import User
 
 
 class Change:
     """A chat under its lock, and the rows that the operation has changed in it so far."""
 
-    def __init__(self, actor: AbstractBaseUser, chat: Chat, membership: Membership | None) -> None:
+    def __init__(self, actor: User, chat: Chat, membership: Membership | None) -> None:
         self.actor = actor
         self.chat = chat
         self.messages: list[Message] = []
@@ -104,7 +104,7 @@ class Change:
 
 
 @contextmanager
-def changing(actor: AbstractBaseUser, uri: str, *, sending: bool = False) -> Iterator[Change]:
+def changing(actor: User, uri: str, *, sending: bool = False) -> Iterator[Change]:
     """The chat, locked, in a transaction that commits when the block ends and has changed something.
 
     The first statement does nothing but lock and count. Whatever is judged is read after it, so that it is true until
@@ -128,7 +128,7 @@ def changing(actor: AbstractBaseUser, uri: str, *, sending: bool = False) -> Ite
             transaction.set_rollback(True, using=database)
 
 
-def _under_lock(actor: AbstractBaseUser, uri: str) -> Change:
+def _under_lock(actor: User, uri: str) -> Change:
     membership = Membership.objects.of(actor).filter(chat__uri=uri).select_related("chat").first()
     if membership is None:
         return Change(actor, Chat.objects.get(uri=uri), None)

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, router, transaction
 
 from .. import access, events, wire
 from ..adapter import get_adapter
 from ..exceptions import NotAllowed
 from ..models import Chat, Membership, pair_key
+from ..users import User
 from . import texts
 from .change import changing
 
 
-def start_group(*, actor: AbstractBaseUser, title: str = "", members: Sequence[str] = ()) -> Chat:
+def start_group(*, actor: User, title: str = "", members: Sequence[str] = ()) -> Chat:
     """A new group chat, owned by ``actor``, with the users of the handles ``members`` in it.
 
     Raises ``Invalid`` (title, a name that cannot be added) or ``NotAllowed`` (the adapter's word).
@@ -25,7 +25,7 @@ def start_group(*, actor: AbstractBaseUser, title: str = "", members: Sequence[s
         return _create([actor, *others], title=texts.clean_title(title), owner=actor)
 
 
-def start_direct(*, actor: AbstractBaseUser, username: str) -> tuple[Chat, bool]:
+def start_direct(*, actor: User, username: str) -> tuple[Chat, bool]:
     """The personal chat of ``actor`` and the user of that handle, and whether it is new.
 
     There is one for each pair, for ever, also when both ask at the same moment. One's own handle means nobody else:
@@ -48,7 +48,7 @@ def start_direct(*, actor: AbstractBaseUser, username: str) -> tuple[Chat, bool]
 
 def edit_chat(
     *,
-    actor: AbstractBaseUser,
+    actor: User,
     chat: str,
     title: str | None = None,
     joinable: bool | None = None,
@@ -70,12 +70,12 @@ def edit_chat(
         return change.chat
 
 
-def _check_may_start(actor: AbstractBaseUser) -> None:
+def _check_may_start(actor: User) -> None:
     if not get_adapter().may_start_chat(actor):
         raise NotAllowed
 
 
-def _create(users: Sequence[AbstractBaseUser], **values: Any) -> Chat:
+def _create(users: Sequence[User], **values: Any) -> Chat:
     """The chat and its members are its version 1."""
     chat = Chat.objects.create(member_count=len(users), **values)
     members = [Membership(chat=chat, user=user, version=chat.version) for user in users]

@@ -1,14 +1,15 @@
 """Who is in a chat."""
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import F
 
-from .. import access, wire
+from .. import access
 from ..exceptions import NotAllowed, NotFound
-from ..models import Membership
+from ..models import Chat, Membership
+from ..users import User, handle
 from .change import Change, changing
 
 
-def join_chat(*, actor: AbstractBaseUser, chat: str) -> Membership:
+def join_chat(*, actor: User, chat: str) -> Membership:
     """Make ``actor`` a member, if the uri lets them in; for a member nothing changes. Raises ``NotFound``."""
     with changing(actor, chat) as change:
         if change.present_member:
@@ -18,7 +19,7 @@ def join_chat(*, actor: AbstractBaseUser, chat: str) -> Membership:
         return _admit(change, actor)
 
 
-def add_member(*, actor: AbstractBaseUser, chat: str, username: str) -> Membership:
+def add_member(*, actor: User, chat: str, username: str) -> Membership:
     """Make the user of that handle a member, as the owner or an admin; for a member nothing changes.
 
     Raises ``Invalid`` for a name that is unknown, inactive or unwilling, but only to whom may add;
@@ -33,18 +34,18 @@ def add_member(*, actor: AbstractBaseUser, chat: str, username: str) -> Membersh
         return present or _admit(change, others[0])
 
 
-def leave_chat(*, actor: AbstractBaseUser, chat: str) -> None:
+def leave_chat(*, actor: User, chat: str) -> None:
     """Raises ``NotAllowed`` (direct chats), ``NotAMember`` or ``NotFound``."""
     with changing(actor, chat) as change:
         _dismiss(change, change.group_member())
 
 
-def remove_member(*, actor: AbstractBaseUser, chat: str, username: str) -> None:
+def remove_member(*, actor: User, chat: str, username: str) -> None:
     """Remove the member of that handle: the owner anybody, an admin plain members. One's own handle means to leave.
 
     Raises ``NotAllowed``, ``NotAMember`` or ``NotFound``.
     """
-    if username == wire.handle(actor):
+    if username == handle(actor):
         leave_chat(actor=actor, chat=chat)
         return
     with changing(actor, chat) as change:
@@ -55,7 +56,21 @@ def remove_member(*, actor: AbstractBaseUser, chat: str, username: str) -> None:
         _dismiss(change, member)
 
 
-def _admit(change: Change, user: AbstractBaseUser) -> Membership:
+def release_user(*, user: User) -> None:
+    """Hand on what an account owns and count it out, right before it is deleted.
+
+    Its memberships go with it; its messages stay. That is no change of a chat, but where the owner changes.
+    """
+    memberships = Membership.objects.present().of(user).select_related("chat").order_by("chat__uri")
+    for membership in memberships:
+        chat = Chat.objects.filter(pk=membership.chat_id)
+        if membership.is_owner:
+            with changing(user, membership.chat.uri) as change:
+                _hand_to_heir(change)
+        chat.update(member_count=F("member_count") - 1)
+
+
+def _admit(change: Change, user: User) -> Membership:
     """Whoever comes back gets their old row, and sees what a newcomer sees."""
     chat = change.chat
     membership = Membership.objects.of(user).filter(chat=chat).first() or Membership(chat=chat)
@@ -81,7 +96,8 @@ def _dismiss(change: Change, membership: Membership) -> None:
 
 def _hand_to_heir(change: Change) -> None:
     """The longest-standing admin, else member, inherits; the last one out leaves the chat to whoever joins next."""
-    heir = Membership.objects.present().filter(chat=change.chat).select_related("user").by_standing().first()
+    others = Membership.objects.present().filter(chat=change.chat).exclude(user=change.chat.owner_id)
+    heir = others.select_related("user").by_standing().first()
     change.set_details(owner=heir.user if heir else None)
     if heir:
         heir.chat = change.chat

@@ -1,16 +1,15 @@
 """Sending, editing and deleting messages."""
 
-from django.contrib.auth.models import AbstractBaseUser
-
 from .. import access
 from ..adapter import get_adapter
 from ..exceptions import ClientIdReused, NotAllowed, NotFound
 from ..models import Membership, Message
+from ..users import User
 from . import texts
 from .change import Change, changing
 
 
-def send_message(*, actor: AbstractBaseUser, chat: str, text: str, client_id: str = "") -> tuple[Message, bool]:
+def send_message(*, actor: User, chat: str, text: str, client_id: str = "") -> tuple[Message, bool]:
     """Store a message as the chat's next, and whether it is new.
 
     With a ``client_id`` a repetition is safe for ever: it gives the message of the first time, as it is now. Raises
@@ -27,7 +26,7 @@ def send_message(*, actor: AbstractBaseUser, chat: str, text: str, client_id: st
         return _send(change, member, text, client_id), True
 
 
-def edit_message(*, actor: AbstractBaseUser, chat: str, seq: int, text: str) -> Message:
+def edit_message(*, actor: User, chat: str, seq: int, text: str) -> Message:
     """Change the text of one's own message. Raises ``Invalid``, ``NotAllowed``, ``NotAMember`` or ``NotFound``."""
     text = texts.clean_message(text)
     with changing(actor, chat) as change:
@@ -43,7 +42,7 @@ def edit_message(*, actor: AbstractBaseUser, chat: str, seq: int, text: str) -> 
         return message
 
 
-def delete_message(*, actor: AbstractBaseUser, chat: str, seq: int) -> Message:
+def delete_message(*, actor: User, chat: str, seq: int) -> Message:
     """Leave a tombstone of one's own message, or, as an owner or admin, of anybody's; a tombstone stays as it is.
 
     Raises ``NotAllowed``, ``NotAMember`` or ``NotFound``.

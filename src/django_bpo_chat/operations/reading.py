@@ -1,13 +1,12 @@
 """How far somebody has read. That is no change of the chat: it takes no version, and no lock but the member's row."""
 
-from django.contrib.auth.models import AbstractBaseUser
-
 from .. import access, events
 from ..conf import chat_settings
 from ..models import Membership
+from ..users import User
 
 
-def mark_read(*, actor: AbstractBaseUser, chat: str, seq: int) -> tuple[int, int]:
+def mark_read(*, actor: User, chat: str, seq: int) -> tuple[int, int]:
     """Move the actor's read mark up to ``seq``; it never moves back, and past the end it is the end.
 
     Returns the mark and the number of messages that are still unread. Raises ``NotAMember`` or ``NotFound``.

@@ -1,0 +1,138 @@
+"""A conversation with a client that is known: ``ready``, then a frame at a time, for as long as its login lasts."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .. import access, wire
+from ..conf import chat_settings
+from ..exceptions import ChatError, Invalid, NotAuthenticated, Unavailable
+from . import auth
+from .frames import Frame
+from .hub import NOT_AUTHENTICATED, Hub
+from .reader import Dict, Disconnected, Reader, Refused, error_frame
+from .sockets import TOO_SLOW, Socket
+
+LISTED_CHATS = 200
+MISSED_HEARTBEATS = 3
+EXPIRY_WARNING_SECONDS = 60
+
+
+class Session:
+    """Between its registration with the hub and its end, what a socket is told has no gap."""
+
+    def __init__(self, hub: Hub, socket: Socket, reader: Reader, frames: Mapping[str, Frame]) -> None:
+        self.socket = socket
+        self.database = hub.database
+        self._hub = hub
+        self._reader = reader
+        self._frames = frames
+        self._heard_at = hub.loop.time()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    async def run(self) -> None:
+        """Talk until the client goes or is refused."""
+        self._hub.add(self.socket)
+        self._reader.say = self._say
+        try:
+            await self._talk()
+        except Disconnected:
+            pass
+        except asyncio.CancelledError:
+            if not self.socket.closing:  # else it is the socket that gives up on its client
+                raise
+        finally:
+            self._hub.remove(self.socket)
+            self._stop_timers()
+            self.socket.dispose()
+
+    async def renew(self, token: str) -> None:
+        """Take a fresh token of the same user; a failure leaves the old one in force. Raises ``NotAuthenticated``."""
+        login = await self.database.run(auth.token_login, token)
+        if login.user.pk != self.socket.login.user.pk:
+            raise NotAuthenticated
+        self.socket.login = login
+        self._watch_expiry()
+
+    async def _talk(self) -> None:
+        try:
+            self.socket.open(wire.encode(await self._ready()))
+            self._start_timers()
+            while True:
+                frame = await self._reader.frame()
+                self._heard_at = self._hub.loop.time()
+                if not self.socket.closing:
+                    await self._answer(frame)
+        except Unavailable as error:
+            self.socket.close(error.close_code)
+        except Refused as refusal:
+            self.socket.close(refusal.code)
+        while True:
+            await self._reader.event()
+
+    async def _ready(self) -> Dict:
+        login = self.socket.login
+        memberships = await self.database.run(access.latest_chats, login.user, LISTED_CHATS + 1)
+        return {
+            "type": "ready",
+            "user": wire.user(login.user),
+            "heartbeat": chat_settings.heartbeat_seconds,
+            "chats": [
+                {"uri": each.chat.uri, "version": each.chat.version, "unread_count": each.unread_count}
+                for each in memberships[:LISTED_CHATS]
+            ],
+            "more": len(memberships) > LISTED_CHATS,
+        }
+
+    async def _answer(self, frame: Dict) -> None:
+        try:
+            kind = self._frame(frame)
+            values = kind.parse(frame)
+            result = await kind.work(self, values)
+        except ChatError as error:
+            await self._say(error_frame(error, frame))
+        else:
+            if result is not None and "id" in values:
+                await self._say({"type": "ok", "id": values["id"], **result})
+
+    def _frame(self, frame: Dict) -> Frame:
+        kind: Any = frame.get("type")
+        if not isinstance(kind, str) or kind not in self._frames:
+            raise Invalid({"type": ["There is no such frame."]})
+        return self._frames[kind]
+
+    async def _say(self, frame: Dict) -> None:
+        self.socket.deliver(wire.encode(frame))
+
+    # Time
+
+    def _start_timers(self) -> None:
+        self._schedule("ping", chat_settings.heartbeat_seconds, self._ping)
+        self._watch_expiry()
+
+    def _schedule(self, name: str, seconds: float, callback: Callable[[], None]) -> None:
+        if name in self._timers:
+            self._timers[name].cancel()
+        self._timers[name] = self._hub.loop.call_later(seconds, callback)
+
+    def _stop_timers(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+
+    def _ping(self) -> None:
+        interval = chat_settings.heartbeat_seconds
+        if self._hub.loop.time() - self._heard_at > MISSED_HEARTBEATS * interval:
+            self.socket.close(TOO_SLOW)
+            return
+        self.socket.deliver('{"type":"ping"}', ephemeral=True)
+        self._schedule("ping", interval, self._ping)
+
+    def _watch_expiry(self) -> None:
+        left = self.socket.login.expires_at - time.time()
+        self._schedule("warn", left - EXPIRY_WARNING_SECONDS, self._warn_of_expiry)
+        self._schedule("expire", left, lambda: self.socket.close(NOT_AUTHENTICATED))
+
+    def _warn_of_expiry(self) -> None:
+        left = max(0, round(self.socket.login.expires_at - time.time()))
+        self.socket.deliver(wire.encode({"type": "auth.expiring", "seconds": left}))

@@ -1,0 +1,57 @@
+"""The site's users: their type, whatever model they are, and the handles by which others know them."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import FieldDoesNotExist
+from django.db import router
+from django.db.models import QuerySet
+
+from .conf import chat_settings
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import _User as User
+else:
+    from django.contrib.auth.models import AbstractBaseUser as User
+
+__all__ = ["User", "email", "handle", "handle_field", "stored_users", "users_with_handles"]
+
+
+def handle_field() -> str:
+    """``BPO_CHAT["HANDLE_FIELD"]``, else ``USERNAME_FIELD``; where that is the email, a unique ``username`` field if
+    there is one, else the primary key."""
+    user_model = get_user_model()
+    if chat_settings.handle_field:
+        return chat_settings.handle_field
+    if user_model.USERNAME_FIELD != user_model.get_email_field_name():
+        return user_model.USERNAME_FIELD
+    try:
+        is_unique = getattr(user_model._meta.get_field("username"), "unique", False)
+    except FieldDoesNotExist:
+        is_unique = False
+    return "username" if is_unique else user_model._meta.pk.name
+
+
+def handle(user: User) -> str:
+    """``username`` on the wire."""
+    return str(getattr(user, handle_field()))
+
+
+def email(user: User) -> str:
+    return str(getattr(user, user.get_email_field_name()))
+
+
+def stored_users() -> "QuerySet[User]":
+    """All users, from the database that is written to."""
+    user_model = get_user_model()
+    return user_model._default_manager.using(router.db_for_write(user_model))
+
+
+def users_with_handles(handles: Iterable[str]) -> list[User]:
+    """Those of these handles that are somebody's; a NUL must not reach the database."""
+    names = [each for each in handles if "\0" not in each]
+    try:
+        return list(stored_users().filter(**{f"{handle_field()}__in": names}))
+    except (ValueError, OverflowError):  # something that cannot be a primary key
+        return []
