@@ -16,13 +16,14 @@ def session_login(session_key: str) -> str:
 
 def password_stamp(user: User) -> str:
     """Changes whenever Django would end the user's sessions."""
-    return _stamp(user.get_session_auth_hash())
+    return stamp(user.get_session_auth_hash())
 
 
 def current_stamps(user: User) -> set[str]:
     """The stamps that are good at present; keys in ``SECRET_KEY_FALLBACKS`` count, as for sessions."""
-    return {_stamp(each) for each in (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())}
+    return {stamp(each) for each in (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())}
 
 
-def _stamp(session_auth_hash: str) -> str:
+def stamp(session_auth_hash: str) -> str:
+    """From the hash that Django keeps in a session."""
     return hashlib.sha256(f"{_SALT}.password{session_auth_hash}".encode()).hexdigest()[:32]

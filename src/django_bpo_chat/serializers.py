@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from .access import MAX_ROWS
-from .models import CLIENT_ID_LENGTH, Chat
+from .models import CLIENT_ID_LENGTH
 
 BIGGEST = 2**63 - 1
 """What a database integer holds. Numbers beyond it are in range on the wire and mean "past the end"."""
@@ -78,7 +78,7 @@ class PatchChatInput(serializers.Serializer[Any]):
     username = TextField(required=False)
     title = TextField(required=False)
     joinable = FlagField(required=False)
-    history = serializers.ChoiceField(choices=Chat.History.choices, required=False)
+    history = TextField(required=False)
 
     def validate(self, attrs: Data) -> Data:
         if self.initial_data and not attrs:

@@ -4,17 +4,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from django.conf import settings
-from django.contrib.auth import get_user
-from django.http import HttpRequest, parse_cookie
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model, load_backend
+from django.http import parse_cookie
 from django.utils.http import is_same_domain
 from rest_framework.exceptions import APIException
 from rest_framework_simplejwt.settings import api_settings
 
 from ..exceptions import NotAuthenticated
-from ..logins import password_stamp, session_login
+from ..logins import current_stamps, password_stamp, session_login, stamp
 from ..tokens import LOGIN_CLAIM, BearerAuthentication
 from ..users import User
 
@@ -66,36 +66,39 @@ def _session_login(scope: Scope) -> Login | None:
     key = _cookie(scope, settings.SESSION_COOKIE_NAME)
     if not key:
         return None
-    request = HttpRequest()
-    request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)
-    user = get_user(request)
-    if not user.is_authenticated or not user.is_active:
+    session = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    user = _session_user(session)
+    if user is None or not user.is_active or stamp(session.get(HASH_SESSION_KEY, "")) not in current_stamps(user):
         return None
-    expires_at = request.session.get_expiry_date().timestamp()
-    return Login(user, session_login(key), password_stamp(user), expires_at)
+    return Login(user, session_login(key), password_stamp(user), session.get_expiry_date().timestamp())
+
+
+def _session_user(session: Any) -> User | None:
+    """As ``django.contrib.auth.get_user()``, which may also renew the session: a socket cannot set its cookie."""
+    backend = session.get(BACKEND_SESSION_KEY)
+    if SESSION_KEY not in session or backend not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    user: User | None = load_backend(backend).get_user(get_user_model()._meta.pk.to_python(session[SESSION_KEY]))
+    return user
 
 
 def _is_same_origin(scope: Scope) -> bool:
     """A page of another site may open a socket with the visitor's cookie; only the ``Origin`` tells."""
-    for origin in _headers(scope, b"origin"):
-        for host in _headers(scope, b"host"):
-            return _is_own_host(origin, host) or _is_trusted(origin)
-    return False
-
-
-def _is_own_host(origin: str, host: str) -> bool:
-    return urlsplit(origin).scheme in {"http", "https"} and urlsplit(origin).netloc.lower() == host.lower()
-
-
-def _is_trusted(origin: str) -> bool:
+    origin, host = (next(iter(_headers(scope, name)), "").lower() for name in (b"origin", b"host"))
     try:
         given = urlsplit(origin)
     except ValueError:
         return False
-    for trusted in map(urlsplit, settings.CSRF_TRUSTED_ORIGINS):
-        if given.scheme == trusted.scheme and is_same_domain(given.netloc.lower(), trusted.netloc.lstrip("*").lower()):
-            return True
-    return False
+    return _is_host(given, host) or any(_is_trusted(given, each) for each in settings.CSRF_TRUSTED_ORIGINS)
+
+
+def _is_host(origin: SplitResult, host: str) -> bool:
+    return origin.scheme in {"http", "https"} and origin.netloc == host
+
+
+def _is_trusted(origin: SplitResult, trusted: str) -> bool:
+    scheme, _, domain = trusted.lower().partition("://")
+    return origin.scheme == scheme and is_same_domain(origin.netloc, domain.lstrip("*"))
 
 
 def _bearers(scope: Scope) -> Iterable[str]:

@@ -7,14 +7,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from .. import access, operations, wire
 from ..exceptions import Invalid
-from ..models import CLIENT_ID_LENGTH
 from ..serializers import Data, MarkReadInput, NumberField, SendMessageInput, TextField
 from ..users import User
 from .database import DatabaseThreads
+from .reader import is_frame_id
 from .sockets import Socket
 
 MOST_VERSIONS_BEHIND = 500
@@ -34,11 +35,11 @@ class Session(Protocol):
 
 
 class IdField(serializers.Field[Any, Any, Any, Any]):
-    """The client's name for its own frame, returned in the answer: a string or a number."""
+    """The client's name for its own frame, returned in the answer."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if type(data) not in (str, int) or len(str(data)) > CLIENT_ID_LENGTH:
-            raise serializers.ValidationError("A string or a number of up to 64 characters.")
+        if not is_frame_id(data):
+            raise serializers.ValidationError(_("A number, or a string of up to 64 printable characters."))
         return data
 
 
@@ -69,7 +70,7 @@ class ReadInput(FrameInput, MarkReadInput):
 
 
 async def send_message(session: Session, values: Data) -> Result:
-    message, _ = await session.database.run(
+    message, _created = await session.database.run(
         operations.send_message,
         actor=session.socket.login.user,
         chat=values["chat"],

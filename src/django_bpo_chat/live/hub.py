@@ -210,7 +210,7 @@ class Hub:
             self._sweep_now.set()
             return
         for route in routes:
-            version, members = stored.get(route.uri, (0, {}))
+            version, members = stored.get(route.uri, (route.known, {}))  # nobody is in any more
             for envelope in sorted(route.begin(version, members), key=lambda each: each.get("version", 0)):
                 self._take_chat_event(envelope)
             if route.is_behind:
@@ -229,7 +229,7 @@ class Hub:
             await asyncio.sleep(after)
             while route.is_behind:
                 envelope = await self.database.run(_missing_changes, route.uri, route.version)
-                if envelope["version"] <= route.version:  # the chat is gone, or from an older backup
+                if envelope["version"] <= envelope["since"]:  # the chat is gone, or from an older backup
                     self._routes.drop(route)
                     return
                 self._take_changes(route, envelope)

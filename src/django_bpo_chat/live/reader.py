@@ -5,6 +5,7 @@ from typing import Any
 
 from .. import wire
 from ..exceptions import ChatError, Invalid, ParseError
+from ..models import CLIENT_ID_LENGTH
 
 MOST_BAD_FRAMES = 3
 BAD_FRAMES = 4400
@@ -64,8 +65,13 @@ def _object(text: str) -> Dict:
     return value
 
 
+def is_frame_id(value: Any) -> bool:
+    """Whether a client may name its frame so: what is returned to it has to fit in a frame of ours."""
+    return type(value) in (str, int) and len(str(value)) <= CLIENT_ID_LENGTH and str(value).isprintable()
+
+
 def error_frame(error: ChatError, frame: Dict) -> Dict:
     """The ``id`` is returned where it can be one, so that the client knows what has failed."""
-    named = {"id": frame["id"]} if type(frame.get("id")) in (str, int) else {}
+    named = {"id": frame["id"]} if is_frame_id(frame.get("id")) else {}
     fields = {"fields": error.fields} if isinstance(error, Invalid) else {}
     return {"type": "error", **named, "code": error.code, "detail": str(error.detail), **fields}

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from .. import access, wire
 from ..conf import chat_settings
 from ..exceptions import ChatError, Invalid, NotAuthenticated, Unavailable
@@ -99,7 +101,7 @@ class Session:
     def _frame(self, frame: Dict) -> Frame:
         kind: Any = frame.get("type")
         if not isinstance(kind, str) or kind not in self._frames:
-            raise Invalid({"type": ["There is no such frame."]})
+            raise Invalid({"type": [_("There is no such frame.")]})
         return self._frames[kind]
 
     async def _say(self, frame: Dict) -> None:

@@ -18,12 +18,11 @@ def send_message(*, actor: User, chat: str, text: str, client_id: str = "") -> t
     text, client_id = texts.clean_message(text), texts.clean_client_id(client_id)
     with changing(actor, chat, sending=True) as change:
         member = change.member()
-        text = get_adapter().clean_message(actor, change.chat, text)
         sent = _sent_before(change, client_id)
         if sent is not None:
-            _check_repetition(sent, text)
+            _check_repetition(change, sent, text)
             return sent, False
-        return _send(change, member, text, client_id), True
+        return _send(change, member, _allowed_text(change, text), client_id), True
 
 
 def edit_message(*, actor: User, chat: str, seq: int, text: str) -> Message:
@@ -35,7 +34,7 @@ def edit_message(*, actor: User, chat: str, seq: int, text: str) -> Message:
             raise NotFound
         if message.author_id != actor.pk:
             raise NotAllowed
-        text = get_adapter().clean_message(actor, change.chat, text)
+        text = _allowed_text(change, text)
         if message.text != text:
             message.text, message.edited_at = text, change.time
             change.save_message(message)
@@ -80,7 +79,12 @@ def _sent_before(change: Change, client_id: str) -> Message | None:
     return sent.first()
 
 
-def _check_repetition(sent: Message, text: str) -> None:
+def _check_repetition(change: Change, sent: Message, text: str) -> None:
+    """Judged by what the text was or would be stored as, so that a site's filter does not break repetitions."""
     untouched = not sent.is_deleted and sent.edited_at is None
-    if untouched and sent.text != text:
+    if untouched and sent.text != text and sent.text != _allowed_text(change, text):
         raise ClientIdReused
+
+
+def _allowed_text(change: Change, text: str) -> str:
+    return get_adapter().clean_message(change.actor, change.chat, text)
