@@ -53,7 +53,7 @@ def log_in(request: HttpRequest, *, email: str, password: str) -> RefreshToken:
     username = known.get_username() if known else uuid4().hex
     user = authenticate(request, **{get_user_model().USERNAME_FIELD: username, "password": password})
     if user is None or known is None or user.pk != known.pk or not api_settings.USER_AUTHENTICATION_RULE(user):
-        raise NotAuthenticated
+        raise NotAuthenticated(_("No active account has this email and password."))
     if api_settings.UPDATE_LAST_LOGIN:
         update_last_login(type(user), user)
     return new_refresh_token(user)

@@ -55,7 +55,10 @@ class Session:
         if login.user.pk != self.socket.login.user.pk:
             raise NotAuthenticated
         self.socket.login = login
-        self._watch_expiry()
+        # A token that is short of life already when it comes is warned of once more, halfway: a client that renews at
+        # once whenever it is warned would never rest.
+        left = login.expires_at - time.time()
+        self._watch_expiry(warn_after=max(left - EXPIRY_WARNING_SECONDS, left / 2))
 
     async def _talk(self) -> None:
         try:
@@ -130,9 +133,11 @@ class Session:
         self.socket.deliver('{"type":"ping"}', ephemeral=True)
         self._schedule("ping", interval, self._ping)
 
-    def _watch_expiry(self) -> None:
+    def _watch_expiry(self, warn_after: float | None = None) -> None:
         left = self.socket.login.expires_at - time.time()
-        self._schedule("warn", left - EXPIRY_WARNING_SECONDS, self._warn_of_expiry)
+        self._schedule(
+            "warn", left - EXPIRY_WARNING_SECONDS if warn_after is None else warn_after, self._warn_of_expiry
+        )
         self._schedule("expire", left, lambda: self.socket.close(NOT_AUTHENTICATED))
 
     def _warn_of_expiry(self) -> None:

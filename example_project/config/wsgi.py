@@ -1,0 +1,8 @@
+"""For a server that answers HTTP only, beside another that runs ``config.asgi`` for the sockets."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+application = get_wsgi_application()
