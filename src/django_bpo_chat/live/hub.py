@@ -102,7 +102,7 @@ class Hub:
         if not sockets:
             self._sockets.pop(_key(socket), None)
         if not self._sockets:
-            self._routes = Routes()  # while nobody is here, events pass by unseen
+            self._routes, self._swept_to = Routes(), None  # while nobody is here, events pass by unseen
 
     def _all_sockets(self) -> Iterator[Socket]:
         return (socket for sockets in list(self._sockets.values()) for socket in list(sockets))
@@ -154,10 +154,7 @@ class Hub:
         """Tell the members before and after the change; whoever is out learns that and nothing else."""
         uri, since, version = envelope["chat"], envelope["since"], envelope["version"]
         route.advance(envelope)
-        for user, frame in envelope["left"]:
-            for socket in self._of_user(user):
-                socket.deliver(frame)
-                socket.left[uri] = version
+        self._tell_leavers(envelope)
         for user, _ in envelope["joined"]:
             for socket in self._of_user(user):
                 socket.left.pop(uri, None)
@@ -169,6 +166,12 @@ class Hub:
         hidden = _changes_frame(wire.nothing_visible(uri, since if version == since + 1 else version, version))
         for first_seq, socket in self._members_here(route):
             socket.deliver(envelope["frame"] if first_seq <= lowest_seq else hidden)
+
+    def _tell_leavers(self, envelope: Envelope) -> None:
+        for user, frame in envelope["left"]:
+            for socket in self._of_user(user):
+                socket.deliver(frame)
+                socket.left[envelope["chat"]] = envelope["version"]
 
     def _tell_members(self, route: Route, frame: str, *, ephemeral: bool = False) -> None:
         for _, socket in self._members_here(route):
@@ -275,10 +278,7 @@ class Hub:
         """Tell the members of chats that the hub does not hold where these stand; whoever is behind resumes."""
         stored, left = await self.database.run(_stored_routes_and_leavers, uris, since)
         for envelope in left:
-            for user, frame in envelope["left"]:
-                for socket in self._of_user(user):
-                    socket.deliver(frame)
-                    socket.left[envelope["chat"]] = envelope["version"]
+            self._tell_leavers(envelope)
         for uri, (version, members) in stored.items():
             if self._routes.get(uri) is None:
                 route = self._routes.add(uri)
