@@ -32,8 +32,8 @@ class Invalid(ChatError):
     """
 
     def __init__(self, fields: Mapping[str, Sequence[Text]]) -> None:
-        self.fields = {name: list(texts) for name, texts in fields.items()}
-        super().__init__(" ".join(str(text) for texts in self.fields.values() for text in texts))
+        self.fields = {name: [str(text) for text in texts] for name, texts in fields.items()}
+        super().__init__(" ".join(text for texts in self.fields.values() for text in texts))
 
 
 class ParseError(ChatError):

@@ -130,6 +130,9 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
     def present(self) -> "MembershipQuerySet":
         return self.filter(left_at=None)
 
+    def left_since(self, moment: datetime) -> "MembershipQuerySet":
+        return self.filter(left_at__gte=moment, chat__changed_at__gte=moment)
+
     def of(self, user: User) -> "MembershipQuerySet":
         return self.filter(user=user)
 

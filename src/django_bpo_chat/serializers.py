@@ -1,17 +1,37 @@
 """The input of both doors. They check shapes; what a text may be or who may do what is the operations' business."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from .access import MAX_ROWS
+from .exceptions import Invalid
 from .models import CLIENT_ID_LENGTH
 
 BIGGEST = 2**63 - 1
 """What a database integer holds. Numbers beyond it are in range on the wire and mean "past the end"."""
 
 Data = dict[str, Any]
+
+
+def validated(input_class: type[serializers.Serializer[Any]], data: Any) -> Data:
+    """The values in ``data``. Raises ``Invalid``."""
+    serializer = input_class(data=data)
+    if not serializer.is_valid():
+        raise Invalid({field: list(_texts(errors)) for field, errors in serializer.errors.items()})
+    values: Data = serializer.validated_data
+    return values
+
+
+def _texts(errors: Any) -> Iterator[str]:
+    """Those of a list's items come in dicts by their place."""
+    if isinstance(errors, str):
+        yield errors
+    else:
+        for each in errors.values() if isinstance(errors, dict) else errors:
+            yield from _texts(each)
 
 
 class TextField(serializers.CharField):

@@ -33,6 +33,11 @@ class Changes:
     details: bool = False
     more: bool = False
 
+    @classmethod
+    def of_member(cls, row: Membership) -> "Changes":
+        """The version that changed this member, as far as it is theirs."""
+        return cls(chat=row.chat, since=row.version - 1, version=row.version, members=[row])
+
     @property
     def is_reset(self) -> bool:
         """The client is ahead of the database, as after a restored backup: it has to fetch the chat anew."""

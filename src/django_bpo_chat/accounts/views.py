@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ..http import ChatAPIView, read_json
+from ..serializers import validated
 from ..tokens import new_refresh_token
 from ..users import User, email, handle
 from . import flows
@@ -40,8 +41,8 @@ class RefreshView(PublicView):
     def post(self, request: Request) -> Response:
         body = read_json(request)
         if isinstance(body, dict) and "refresh" in body:
-            return Response(flows.refresh(self.validate(RefreshTokenInput, body)["refresh"]))
-        return Response(flows.token_pair(flows.log_in(request._request, **self.validate(LogInInput, body))))
+            return Response(flows.refresh(validated(RefreshTokenInput, body)["refresh"]))
+        return Response(flows.token_pair(flows.log_in(request._request, **validated(LogInInput, body))))
 
 
 class LogOutView(PublicView):

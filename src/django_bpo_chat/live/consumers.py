@@ -9,8 +9,9 @@ from channels.consumer import AsyncConsumer
 from .. import wire
 from ..conf import chat_settings
 from ..exceptions import Invalid, NotAuthenticated, Unavailable
+from ..serializers import validated
 from . import auth
-from .frames import FRAMES, Frame, HelloInput, parse
+from .frames import FRAMES, Frame, HelloInput
 from .hub import NOT_AUTHENTICATED, Hub, running_hub
 from .reader import BAD_FRAMES, Dict, Disconnected, Reader, Receive, Refused, error_frame
 from .session import Session
@@ -65,7 +66,7 @@ class ChatConsumer(AsyncConsumer):
         if frame.get("type") != "hello":
             raise Refused(BAD_FRAMES if login else NOT_AUTHENTICATED)
         try:
-            hello = parse(HelloInput, frame)
+            hello = validated(HelloInput, frame)
         except Invalid as error:
             await self._say(error_frame(error, frame))
             raise Refused(BAD_FRAMES) from None

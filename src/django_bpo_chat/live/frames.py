@@ -11,8 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from .. import access, operations, wire
-from ..exceptions import Invalid
-from ..serializers import Data, MarkReadInput, NumberField, SendMessageInput, TextField
+from ..serializers import Data, MarkReadInput, NumberField, SendMessageInput, TextField, validated
 from ..users import User
 from .database import DatabaseThreads
 from .reader import is_frame_id
@@ -130,7 +129,7 @@ class Frame:
     work: Callable[[Session, Data], Awaitable[Result | None]]
 
     def parse(self, data: Data) -> Data:
-        return parse(self.input, data)
+        return validated(self.input, data)
 
 
 FRAMES = {
@@ -140,12 +139,3 @@ FRAMES = {
     "auth": Frame(AuthInput, renew),
     "pong": Frame(FrameInput, pong),
 }
-
-
-def parse(input_class: type[FrameInput], data: Data) -> Data:
-    """Raises ``Invalid``."""
-    serializer = input_class(data=data)
-    if not serializer.is_valid():
-        raise Invalid({field: [str(text) for text in texts] for field, texts in serializer.errors.items()})
-    validated: Data = serializer.validated_data
-    return validated

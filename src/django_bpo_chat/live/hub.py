@@ -168,10 +168,13 @@ class Hub:
             socket.deliver(envelope["frame"] if first_seq <= lowest_seq else hidden)
 
     def _tell_leavers(self, envelope: Envelope) -> None:
+        """Once: nothing of the chat may follow what tells a client that it is out."""
+        uri, version = envelope["chat"], envelope["version"]
         for user, frame in envelope["left"]:
             for socket in self._of_user(user):
-                socket.deliver(frame)
-                socket.left[envelope["chat"]] = envelope["version"]
+                if socket.left.get(uri, 0) < version:
+                    socket.left[uri] = version
+                    socket.deliver(frame)
 
     def _tell_members(self, route: Route, frame: str, *, ephemeral: bool = False) -> None:
         for _, socket in self._members_here(route):
@@ -260,7 +263,9 @@ class Hub:
 
     async def _sweep(self) -> None:
         """Compare what was delivered with what is stored, and who is connected with who still may be."""
-        since, changed = await self.database.run(_changed_lately, self._swept_to)
+        changed, farewells = await self.database.run(_changed_lately, self._swept_to)
+        for envelope in farewells:
+            self._tell_leavers(envelope)
         not_held = []
         for uri, version, changed_at in changed:
             self._swept_to = changed_at if self._swept_to is None else max(self._swept_to, changed_at)
@@ -271,14 +276,12 @@ class Hub:
                 route.known = max(route.known, version)
                 self._repair(route)
         if not_held:
-            await self._nudge(not_held, since)
+            await self._nudge(not_held)
         await self._recheck([next(iter(sockets)).login.user.pk for sockets in self._sockets.values()])
 
-    async def _nudge(self, uris: list[str], since: datetime) -> None:
+    async def _nudge(self, uris: list[str]) -> None:
         """Tell the members of chats that the hub does not hold where these stand; whoever is behind resumes."""
-        stored, left = await self.database.run(_stored_routes_and_leavers, uris, since)
-        for envelope in left:
-            self._tell_leavers(envelope)
+        stored = await self.database.run(_stored_routes, uris)
         for uri, (version, members) in stored.items():
             if self._routes.get(uri) is None:
                 route = self._routes.add(uri)
@@ -318,24 +321,18 @@ def _stored_routes(uris: list[str]) -> dict[str, tuple[int, dict[str, int]]]:
     return stored
 
 
-def _stored_routes_and_leavers(uris: list[str], since: Any) -> tuple[dict[str, Any], list[Envelope]]:
-    left = Membership.objects.filter(chat__uri__in=uris, left_at__gte=since).select_related("chat", "user")
-    farewells = [
-        events.changes_envelope(wire.Changes(chat=row.chat, since=row.version - 1, version=row.version, members=[row]))
-        for row in left
-    ]
-    return _stored_routes(uris), farewells
-
-
 def _missing_changes(uri: str, since: int) -> Envelope:
     chat = Chat.objects.select_related("owner").filter(uri=uri).first() or Chat(uri=uri, version=0)
     return events.changes_envelope(access.changes_of(chat, since=since))
 
 
-def _changed_lately(swept_to: datetime | None) -> tuple[datetime, list[tuple[str, int, datetime]]]:
+def _changed_lately(swept_to: datetime | None) -> tuple[list[tuple[str, int, datetime]], list[Envelope]]:
+    """The chats changed since then, and for each of their members who left since then the event of that."""
     newest = swept_to or Chat.objects.aggregate(newest=Max("changed_at"))["newest"] or timezone.now()
     since = newest - OVERLAP
-    return since, list(Chat.objects.changed_since(since).values_list("uri", "version", "changed_at"))
+    changed = list(Chat.objects.changed_since(since).values_list("uri", "version", "changed_at"))
+    left = Membership.objects.left_since(since).select_related("chat", "user")
+    return changed, [events.changes_envelope(wire.Changes.of_member(row)) for row in left]
 
 
 def _active_users(user_ids: list[Any]) -> dict[Any, tuple[User, set[str]]]:

@@ -10,7 +10,7 @@ from .auth import Login
 
 MAX_QUEUED_FRAMES = 256
 MAX_QUEUED_CHARACTERS = 1024 * 1024
-CLOSE_SECONDS = 10
+CLOSE_SECONDS = 30
 """How long a client that does not read may keep the close frame waiting."""
 
 TOO_SLOW = 4408
