@@ -1,0 +1,592 @@
+"""The documentation is held to the code: its tables are compared with it, and its examples are run."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import doctest
+import importlib.util
+import inspect
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from django.test import Client
+from django.urls import get_resolver, resolve
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from django_bpo_chat import checks, conf, exceptions, http, live, operations
+from django_bpo_chat.adapter import Adapter
+from django_bpo_chat.live.frames import FRAMES, HelloInput
+from tests.person import Bearer, Person
+from tests.processes import test_browser
+from tests.servers import LiveServer, Server, example_environment
+from tests.services import Service
+from tests.test_demo import Demo
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+
+URLS = "django_bpo_chat.urls"
+INTEGRATION = "Into your site, in five minutes"
+
+
+# Markdown
+
+
+@dataclass(frozen=True)
+class Line:
+    text: str
+    language: str | None
+    """Of the code block that the line is in; None in prose."""
+
+
+def lines(page: Path) -> Iterator[Line]:
+    language = None
+    for text in page.read_text().splitlines():
+        if text.startswith("```"):
+            language = text[3:] if language is None else None
+        else:
+            yield Line(text, language)
+
+
+def section(page: Path, heading: str) -> list[Line]:
+    """The lines below a heading, up to the next one of its level."""
+    found: list[Line] = []
+    level = ""
+    for line in lines(page):
+        match = re.fullmatch(r"(#+) (.+)", line.text) if line.language is None else None
+        if match and level and len(match[1]) <= len(level):
+            return found
+        if match and match[2] == heading:
+            level = match[1]
+        elif level:
+            found.append(line)
+    assert level, f"{page.name} has no heading {heading!r}"
+    return found
+
+
+def headings(page: Path, level: int) -> list[str]:
+    mark = "#" * level + " "
+    return [
+        line.text.removeprefix(mark) for line in lines(page) if line.language is None and line.text.startswith(mark)
+    ]
+
+
+def table(page: Path, heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading, without its head and without marks of code."""
+    rows = []
+    for line in section(page, heading):
+        if line.language is None and line.text.startswith("|"):
+            rows.append([cell.strip() for cell in line.text.strip("|").split(" | ")])
+        elif rows:
+            break
+    return rows[2:]
+
+
+def code(cell: str) -> str:
+    """The first code in a cell."""
+    match = re.search(r"`([^`]+)`", cell)
+    assert match, cell
+    return match[1]
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    text: str
+
+
+def blocks(page: Path, *languages: str, below: str | None = None) -> list[Block]:
+    """The code blocks of a page, or of one section of it, in any of these languages."""
+    text = page.read_text()
+    if below is not None:
+        start = text.index(f"\n## {below}\n")
+        end = text.find("\n## ", start + 1)
+        text = text[start:end]
+    found = [Block(*match.groups()) for match in re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)]
+    return [block for block in found if block.language in languages]
+
+
+def file(page: Path, name: str) -> str:
+    """The code block that is the whole of a file."""
+    [text] = [block.text for block in blocks(page, "python") if block.text.startswith(f"# {name}\n")]
+    return text
+
+
+# Tables
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    documented = {
+        code(key): ast.literal_eval(code(default))
+        for key, default, _ in table(DOCS / "settings.md", "Keys of `BPO_CHAT`")
+    }
+    assert documented == conf.DEFAULTS
+
+
+def test_every_adapter_method_is_documented() -> None:
+    documented = {code(method) for method, *_ in table(DOCS / "settings.md", "The adapter")}
+    methods = inspect.getmembers(Adapter, inspect.isfunction)
+    assert documented == {f"{name}({', '.join(parameters(method)[1:])})" for name, method in methods if name[0] != "_"}
+
+
+def parameters(function: Callable[..., Any]) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+def test_every_error_code_is_documented_with_its_status() -> None:
+    documented = {code(name): int(status) for name, status, _ in table(DOCS / "settings.md", "Error codes")}
+    errors = {error.code: error.status for error in subclasses(exceptions.ChatError)}
+    assert documented == errors | {name: status for status, name in http.CODES.items()}
+
+
+def subclasses(base: type[Any]) -> Iterator[Any]:
+    yield base
+    for child in base.__subclasses__():
+        yield from subclasses(child)
+
+
+def test_every_system_check_is_documented() -> None:
+    documented = {code(number) for number, _ in table(DOCS / "settings.md", "System checks")}
+    assert documented == set(re.findall(r'"(bpo_chat\.[EWI]\d{3})"', inspect.getsource(checks)))
+
+
+@pytest.mark.parametrize(("page", "prefix"), [(README, "/api/v1/"), (DOCS / "rest.md", "")], ids=["README", "rest"])
+def test_every_endpoint_is_documented(page: Path, prefix: str) -> None:
+    documented = set()
+    for _, endpoint, verb, *_ in table(page, "Endpoints"):
+        path, _, _ = code(endpoint).removeprefix(prefix).partition("?")
+        match = resolve("/" + path.replace("<seq>", "1"), urlconf=URLS)
+        documented.add((match.url_name, verb))
+    assert documented == set(endpoints(get_resolver(URLS)))
+
+
+def endpoints(resolver: Any) -> Iterator[tuple[str, str]]:
+    for pattern in resolver.url_patterns:
+        if hasattr(pattern, "url_patterns"):
+            yield from endpoints(pattern)
+        else:
+            for verb in ("get", "post", "put", "patch", "delete"):
+                if hasattr(pattern.callback.view_class, verb):
+                    yield pattern.name, verb.upper()
+
+
+def test_every_operation_is_documented_with_its_arguments() -> None:
+    page = DOCS / "operations.md"
+    assert sorted(headings(page, 3)) == sorted(operations.__all__)
+    for name in operations.__all__:
+        signature = next(line.text for line in section(page, name) if line.text)
+        assert code(signature).replace('"', "'") == f"{name}{without_annotations(getattr(operations, name))}"
+
+
+def without_annotations(function: Callable[..., Any]) -> inspect.Signature:
+    signature = inspect.signature(function)
+    bare = [each.replace(annotation=each.empty) for each in signature.parameters.values()]
+    return signature.replace(parameters=bare, return_annotation=signature.empty)
+
+
+def test_every_frame_of_a_client_is_documented_with_its_fields() -> None:
+    documented = {}
+    for frame, _ in table(DOCS / "socket.md", "The client's frames"):
+        name, _, listed = code(frame).strip("}").partition(" {")
+        documented[name] = set(listed.split(", ")) - {""}
+    taken = {"hello": HelloInput} | {name: frame.input for name, frame in FRAMES.items()}
+    for name, input_class in taken.items():
+        fields = {f"{field}{'' if options.required else '?'}" for field, options in input_class().fields.items()}
+        assert documented.pop(name) in (fields, fields - {"id?"}), name
+    assert not documented
+
+
+def test_every_close_code_is_documented() -> None:
+    documented = {int(number) for number, *_ in table(DOCS / "socket.md", "Close codes")}
+    reserved = {4403, 4429}
+    sources = [Path(exceptions.__file__), *Path(live.__path__[0]).glob("*.py")]
+    used = {int(number) for source in sources for number in re.findall(r"\b4[45]\d\d\b", source.read_text())}
+    assert documented | reserved == used | reserved
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in PAGES:
+        prose = "\n".join(line.text for line in lines(page) if line.language is None)
+        for path, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", prose):
+            target = page.parent / path if path else page
+            assert target.exists(), f"{page.name}: {path}"
+            anchors = {slug(title) for level in range(1, 5) for title in headings(target, level)} if anchor else {""}
+            assert anchor in anchors, f"{page.name}: {path}#{anchor}"
+
+
+def slug(title: str) -> str:
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+
+
+# The seven
+
+
+@pytest.mark.django_db
+def test_the_first_bodies_of_the_readme_can_be_sent_as_they_stand() -> None:
+    statuses, uri = [], ""
+    bearer: dict[str, str] = {}
+    for _, endpoint, verb, body in table(README, "Endpoints")[:7]:
+        path = code(endpoint).replace("<chat_uri>", uri)
+        content = code(body).encode() if body else b""
+        answer = Client().generic(verb, path, content, content_type="application/json", headers=bearer)
+        statuses.append(answer.status_code)
+        if "access" in answer.json():
+            bearer = {"Authorization": f"Bearer {answer.json()['access']}"}
+        uri = answer.json().get("uri", uri)
+    assert statuses == [201, 200, 200, 201, 200, 201, 200]
+
+
+# Stories
+
+
+class Story:
+    """Plays the exchanges of a page again and compares the answers.
+
+    A uri or a token is another one in each run: it is learned where it comes first, and has to stay the same. A time
+    has to be one.
+    """
+
+    learned_under = frozenset({"access", "refresh", "uri", "chat"})
+
+    def __init__(self, **learned: str) -> None:
+        self._learned = learned
+
+    def adapt(self, text: str) -> str:
+        for documented, actual in self._learned.items():
+            text = text.replace(documented, actual)
+        return text
+
+    def compare(self, documented: Any, actual: Any, name: str = "") -> None:
+        assert type(documented) is type(actual), f"{name}: {actual!r}"
+        if isinstance(documented, dict):
+            assert documented.keys() == actual.keys(), name
+            for key, value in documented.items():
+                self.compare(value, actual[key], key)
+        elif isinstance(documented, list):
+            assert len(documented) == len(actual), f"{name}: {actual!r}"
+            for value, other in zip(documented, actual, strict=True):
+                self.compare(value, other, name)
+        elif name in self.learned_under:
+            assert self._learned.setdefault(documented, actual) == actual, name
+        elif name.endswith("_at") and isinstance(documented, str):
+            assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", each) for each in (documented, actual))
+        else:
+            assert without_cursor(
+                self.adapt(documented) if isinstance(documented, str) else documented
+            ) == without_cursor(actual), name
+
+
+def without_cursor(value: Any) -> Any:
+    return re.sub(r"cursor=[\w-]+", "cursor=…", value) if isinstance(value, str) else value
+
+
+@dataclass(frozen=True)
+class Http:
+    """A request or an answer, as it goes over the line."""
+
+    start: str
+    headers: Mapping[str, str]
+    body: str
+
+    @classmethod
+    def parse(cls, text: str) -> Http:
+        head, _, body = text.partition("\n\n")
+        start, *headers = head.strip().splitlines()
+        return cls(start, dict(header.split(": ", 1) for header in headers), body.strip())
+
+    @property
+    def is_request(self) -> bool:
+        return not self.start.startswith("HTTP/")
+
+
+@pytest.mark.django_db
+def test_the_examples_of_the_rest_page() -> None:
+    story, messages = Story(), [Http.parse(block.text) for block in blocks(DOCS / "rest.md", "http")]
+    assert len(messages) > 40
+    for asked, documented in zip(messages[::2], messages[1::2], strict=True):
+        assert asked.is_request
+        assert not documented.is_request
+        method, path, _ = story.adapt(asked.start).split(" ")
+        headers = {name: story.adapt(value) for name, value in asked.headers.items()} | {"Host": "127.0.0.1:8000"}
+        body, content_type = story.adapt(asked.body).encode(), headers.pop("Content-Type", "")
+        answer = Client().generic(method, path, body, content_type=content_type, headers=headers)
+        assert f"HTTP/1.1 {answer.status_code} {answer.reason_phrase}" == documented.start, (asked, answer.content)
+        assert documented.headers.items() <= dict(answer.headers).items()
+        if documented.body:
+            story.compare(json.loads(documented.body), answer.json())
+        else:
+            assert not answer.content
+
+
+def test_the_examples_of_the_socket_page(live: LiveServer, wali: Person, mabel: Person) -> None:
+    uri = wali.start()
+    mabel.join(uri)
+    story = Story(**{"kPqU0E2lRnmVYzXw5T8cJA": uri, "<wali>": wali.access, "<mabel>": mabel.access})
+    with connect(live.ws, subprotocols=[Subprotocol("bpo-chat.v1")]) as socket:
+        exchanges = blocks(DOCS / "socket.md", "text", "http")
+        assert len(exchanges) > 8
+        for block in exchanges:
+            if block.language == "http":
+                asked = Http.parse(story.adapt(block.text))
+                method, path, _ = asked.start.split(" ")
+                httpx.request(method, live.http + path, headers=asked.headers, content=asked.body).raise_for_status()
+                continue
+            for client_frame, server_frames in exchange(block.text):
+                if client_frame:
+                    socket.send(story.adapt(client_frame))
+                heard = {}
+                for _ in server_frames:
+                    frame = next_frame(socket)
+                    heard[frame["type"]] = frame
+                for documented in map(json.loads, server_frames):
+                    story.compare(documented, heard.pop(documented["type"]))
+        socket.ping().wait(5)
+        with pytest.raises(TimeoutError):
+            socket.recv(timeout=0.5)
+
+
+def exchange(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Each frame of the client, or none, and what the server says to it, in any order."""
+    spoken = re.findall(r"^(client|server)  (.+(?:\n {8}.+)*)", text, re.MULTILINE)
+    said: tuple[str, list[str]] = ("", [])
+    for speaker, frame in spoken:
+        if speaker == "client":
+            if said != ("", []):
+                yield said
+            said = (frame, [])
+        else:
+            said[1].append(frame)
+    yield said
+
+
+def next_frame(socket: ClientConnection) -> dict[str, Any]:
+    frame: dict[str, Any] = json.loads(socket.recv(timeout=10))
+    return next_frame(socket) if frame["type"] == "ping" else frame
+
+
+@pytest.mark.django_db
+def test_the_examples_of_the_operations_page(wali: Person, mabel: Person, otis: Person) -> None:
+    people = {person.username: person.user for person in (wali, mabel, otis)}
+    source = "".join(block.text for block in blocks(DOCS / "operations.md", "pycon"))
+    example = doctest.DocTestParser().get_doctest(source, people, "operations.md", "operations.md", 0)
+    assert len(example.examples) > 15
+    report: list[str] = []
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    assert runner.run(example, out=report.append).failed == 0, "".join(report)
+
+
+@pytest.mark.django_db
+def test_the_adapter_of_the_settings_page(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, wali: Person
+) -> None:
+    (tmp_path / "documented_adapter.py").write_text(file(DOCS / "settings.md", "mysite/chat.py"))
+    monkeypatch.syspath_prepend(tmp_path)
+    uri = wali.start()
+    settings.BPO_CHAT = {"ADAPTER": "documented_adapter.ChatAdapter"}
+    assert wali.post("chats/", {}).json["code"] == "not_allowed"
+    refused = wali.post(f"chats/{uri}/messages/", {"message": "Win the Lottery"})
+    assert (refused.status, refused.json) == (400, {"message": ["This looks like an advertisement."]})
+    wali.send(uri, "Hello world")
+
+
+# Projects
+
+
+class Project(Service):
+    """A project that somebody makes who does what a page says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cwd = self.directory
+        self.server = ""
+
+    def command(self) -> list[str | Path]:
+        return [*shlex.split(self.server)]
+
+    def environment(self) -> Mapping[str, str]:
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        return example_environment(PATH=path, UVICORN_PORT=str(self.port))
+
+    def ready(self) -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.port}/api/v1/users/me/").status_code == 401
+        except httpx.TransportError:
+            return False
+
+    def run(self, line: str) -> str:
+        """Do what a line for the shell says, and return what is printed."""
+        assert self.cwd is not None
+        if line.startswith("cd "):
+            self.cwd /= line.removeprefix("cd ")
+        elif line.startswith("uvicorn "):
+            self.server = line
+            self.start()
+        elif not line.startswith(("python3 -m venv ", ". .venv/", "pip install ")):  # tox has done this
+            return subprocess.run(
+                shlex.split(line), cwd=self.cwd, env=self.environment(), check=True, stdout=subprocess.PIPE, text=True
+            ).stdout
+        return ""
+
+    def write(self, text: str) -> None:
+        """Write the file that the first line names, or add to it."""
+        assert self.cwd is not None
+        match = re.match(r"# (\S+\.py)(, at the end)?\n\n", text)
+        assert match, text
+        with (self.cwd / match[1]).open("a" if match[2] else "w") as target:
+            target.write("\n" + text[match.end() :].replace("127.0.0.1:8000", f"127.0.0.1:{self.port}"))
+
+    def follow(self, instructions: list[Block]) -> list[str]:
+        """Do all that a page says, and return what was printed."""
+        printed = []
+        for block in instructions:
+            if block.language == "python":
+                self.write(block.text)
+            else:
+                printed += [self.run(line) for line in block.text.splitlines()]
+        return [text for text in printed if text]
+
+
+@pytest.fixture
+def project() -> Iterator[Project]:
+    made = Project()
+    try:
+        yield made
+    finally:
+        print(made.log.read_text() if made.log.exists() else "no server was started")
+        made.close()
+
+
+@pytest.mark.processes
+def test_the_quickstart(project: Project) -> None:
+    printed = project.follow(blocks(DOCS / "quickstart.md", "sh", "python"))
+    [promised] = [block.text for block in blocks(DOCS / "quickstart.md", "text")]
+    assert printed[-1] == promised
+
+
+@pytest.mark.processes
+def test_the_integration_of_the_readme(project: Project) -> None:
+    project.run("django-admin startproject mysite")
+    project.run("cd mysite")
+    project.follow(blocks(README, "sh", "python", below=INTEGRATION))
+    project.write(file(DOCS / "quickstart.md", "talk.py"))
+    [promised] = [block.text for block in blocks(DOCS / "quickstart.md", "text")]
+    assert project.run("python talk.py") == promised
+
+
+# Clients
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    with Demo(DATABASE_URL=f"sqlite:///{tmp_path / 'demo.sqlite3'}") as running:
+        yield running
+
+
+def send_as_mabel(demo: Demo, text: str) -> None:
+    """Send it to all of Mabel's chats: one of them is the liveliest of Otis."""
+    with httpx.Client(base_url=f"{demo.http}/api/v1/") as mabel:
+        form = {"email": "mabel@example.com", "password": "password123"}
+        tokens = mabel.post("users/login/", json=form).raise_for_status().json()
+        mabel.headers["Authorization"] = f"Bearer {tokens['access']}"
+        for chat in mabel.get("chats/").raise_for_status().json()["results"]:
+            mabel.post(f"chats/{chat['uri']}/messages/", json={"message": text}).raise_for_status()
+
+
+@pytest.mark.processes
+def test_the_python_client_of_the_readme(demo: Demo, tmp_path: Path) -> None:
+    script = tmp_path / "listen.py"
+    script.write_text(file(README, "listen.py").replace("127.0.0.1:8000", f"127.0.0.1:{demo.port}"))
+    client = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert client.stdout
+        assert client.stdout.readline() == "otis: Hello world\n"
+        send_as_mabel(demo, "Hello Otis")
+        assert client.stdout.readline() == "mabel: Hello Otis\n"
+    finally:
+        client.kill()
+        print(client.communicate()[1])
+
+
+chromium = test_browser.chromium
+
+
+@pytest.mark.processes
+@pytest.mark.browser
+def test_the_browser_client_of_the_readme(demo: Demo, chromium: Browser) -> None:
+    [script] = [block.text for block in blocks(README, "js")]
+    page = chromium.new_page()
+    page.goto(demo.http)
+    with page.expect_console_message(lambda message: message.text == "otis: Hello world"):
+        page.evaluate(f"async () => {{ {script} }}")
+    with page.expect_console_message(lambda message: message.text == "mabel: Hello Otis"):
+        send_as_mabel(demo, "Hello Otis")
+
+
+@pytest.mark.processes
+def test_the_reference_client_has_everything_after_the_server_was_killed(
+    serve: Callable[..., Server], wali: Person, mabel: Person
+) -> None:
+    chat_client = load(DOCS / "examples" / "client.py").ChatClient
+    uri = wali.start(mabel)
+    server = serve()
+    site = server.http.removeprefix("http://")
+
+    async def talk() -> Any:
+        clients = [chat_client(site, person.email, "password123") for person in (wali, mabel)]
+        running = [asyncio.create_task(client.run()) for client in clients]
+        writer, reader = clients
+        await until(lambda: all(uri in client.chats for client in clients))
+        await writer.send(uri, "before")
+        await until(lambda: len(reader.chats[uri].messages) == 1)
+        await asyncio.to_thread(server.kill)
+        await writer.send(uri, "meanwhile")
+        await asyncio.to_thread(server.start)
+        await until(lambda: len(reader.chats[uri].messages) == 2)
+        await reader.send(uri, "after")
+        await until(lambda: all(len(client.chats[uri].messages) == 3 for client in clients))
+        assert not any(task.done() or client.outbox for task, client in zip(running, clients, strict=True))
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        return [client.chats[uri].messages for client in clients]
+
+    views = asyncio.run(talk())
+    # A log-in of their own: the server's hasher is another one than the test's, and renewed the password's hash.
+    stored = Bearer(wali.log_in()["access"]).get(f"chats/{uri}/messages/").done()["results"]
+    history = {message["seq"]: message for message in stored}
+    assert [message["message"] for message in history.values()] == ["before", "meanwhile", "after"]
+    assert views == [history, history]
+
+
+def load(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec
+    assert spec.loader
+    sys.modules[path.stem] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
