@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.servers import LiveServer, Server, database_url
+from tests.services import Valkey
+
+pytest_plugins = ["tests.fixtures"]
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Valkey for tests that only use it. Those that break it start a ``Valkey`` of their own."""
+    if url := os.environ.get("TEST_REDIS_URL"):
+        yield url
+    else:
+        with Valkey() as valkey:
+            yield valkey.url
+
+
+@pytest.fixture
+def live(transactional_db: None) -> Iterator[LiveServer]:
+    """The example project's ASGI application, served from a thread on the test's database."""
+    from config.asgi import application
+
+    with LiveServer(application) as server:
+        yield server
+
+
+@pytest.fixture
+def serve(transactional_db: None) -> Iterator[Callable[..., Server]]:
+    """Start the example project in a process of its own, on the test's database: ``serve(REDIS_URL=…)``."""
+    with ExitStack() as servers:
+        yield lambda **environment: servers.enter_context(Server(DATABASE_URL=database_url(), **environment))

@@ -1,0 +1,170 @@
+"""People who use the API: each with an HTTP client, and an account where they have one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+API = "/api/v1/"
+PASSWORD = "password123"
+NO_BODY = object()
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+    def done(self) -> Any:
+        """The body of an answer to something that has to work."""
+        assert 200 <= self.status < 300, f"{self.status} {self.content.decode()}"
+        return self.json if self.content else None
+
+    def is_same_as(self, other: Answer) -> bool:
+        """Whether nobody can tell the two apart, by status, headers or bytes."""
+        return (self.status, dict(self.headers), self.content) == (other.status, dict(other.headers), other.content)
+
+
+class Visitor:
+    """Somebody without an account. Paths are below ``/api/v1/``, unless they start with a slash or are links."""
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = NO_BODY,
+        *,
+        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+        **query: Any,
+    ) -> Answer:
+        """Send the body as JSON, or, where it is bytes, as it is."""
+        body = b"" if body is NO_BODY else body
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        response = self.client().generic(
+            method,
+            path if path.startswith(("/", "http://")) else API + path,
+            data,
+            content_type=content_type,
+            headers={**self.headers, **(headers or {})},
+            query_params=query or None,
+        )
+        return Answer(response.status_code, response.headers, response.content)
+
+    def client(self) -> Client:
+        # A new one for each request: then any number of threads may ask in the name of one person.
+        return Client()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {}
+
+    def get(self, path: str, **query: Any) -> Answer:
+        return self.ask("GET", path, **query)
+
+    def post(self, path: str, body: Any = NO_BODY) -> Answer:
+        return self.ask("POST", path, body)
+
+    def patch(self, path: str, body: Any = NO_BODY) -> Answer:
+        return self.ask("PATCH", path, body)
+
+    def put(self, path: str, body: Any = NO_BODY) -> Answer:
+        return self.ask("PUT", path, body)
+
+    def delete(self, path: str) -> Answer:
+        return self.ask("DELETE", path)
+
+
+class Bearer(Visitor):
+    """Somebody who shows an access token."""
+
+    def __init__(self, access: str) -> None:
+        self._access = access
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._access}"}
+
+
+class Person(Visitor):
+    """Somebody with an account, who logs in before they ask for the first time.
+
+    What the verbs below do has to work; they return what it made. What may be refused is asked with
+    ``get()``, ``post()`` and so on.
+    """
+
+    def __init__(self, username: str) -> None:
+        self.username = username
+        self.email = f"{username}@email.com"
+        self.user = get_user_model().objects.create_user(username=username, email=self.email, password=PASSWORD)
+
+    def log_in(self) -> dict[str, str]:
+        """A new log-in: its access and its refresh token."""
+        tokens: dict[str, str] = Visitor().post("users/login/", {"email": self.email, "password": PASSWORD}).done()
+        return tokens
+
+    @cached_property
+    def access(self) -> str:
+        return self.log_in()["access"]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.access}"}
+
+    def start(self, *members: Person, **body: Any) -> str:
+        """A new group chat with these members; its uri."""
+        chat = self.post("chats/", {"members": [member.username for member in members], **body}).done()
+        return str(chat["uri"])
+
+    def start_direct(self, other: Person) -> str:
+        return str(self.post("chats/", {"username": other.username}).done()["uri"])
+
+    def join(self, uri: str) -> Any:
+        return self.patch(f"chats/{uri}/", {}).done()
+
+    def add(self, uri: str, other: Person) -> Any:
+        return self.patch(f"chats/{uri}/", {"username": other.username}).done()
+
+    def leave(self, uri: str) -> None:
+        self.remove(uri, self)
+
+    def remove(self, uri: str, other: Person) -> None:
+        self.delete(f"chats/{uri}/members/{other.username}/").done()
+
+    def edit_chat(self, uri: str, **details: Any) -> Any:
+        return self.patch(f"chats/{uri}/", details).done()
+
+    def chat(self, uri: str) -> Any:
+        return self.get(f"chats/{uri}/").done()
+
+    def chats(self, **query: Any) -> Any:
+        return self.get("chats/", **query).done()
+
+    def send(self, uri: str, text: str = "Hello world", **body: Any) -> Any:
+        return self.post(f"chats/{uri}/messages/", {"message": text, **body}).done()
+
+    def edit(self, uri: str, seq: int, text: str) -> Any:
+        return self.patch(f"chats/{uri}/messages/{seq}/", {"message": text}).done()
+
+    def erase(self, uri: str, seq: int) -> Any:
+        return self.delete(f"chats/{uri}/messages/{seq}/").done()
+
+    def messages(self, uri: str, **query: Any) -> Any:
+        return self.get(f"chats/{uri}/messages/", **query).done()
+
+    def mark_read(self, uri: str, seq: int) -> Any:
+        return self.put(f"chats/{uri}/read/", {"seq": seq}).done()
+
+    def changes(self, uri: str, since: int, **query: Any) -> Any:
+        return self.get(f"chats/{uri}/changes/", since=since, **query).done()

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import EXAMPLE_PROJECT, example_environment
+from tests.services import Postgres, Valkey
+
+
+class DurablePostgres(Postgres):
+    """Waits for its disk, as in production: so a commit takes its time."""
+
+    def command(self) -> list[str | Path]:
+        return [*super().command(), "--fsync=on"]
+
+    def clone(self) -> str:
+        """The address of a new database, with all that is in the first one."""
+        name = f"clone_{secrets.token_hex(4)}"
+        server = ("--host=127.0.0.1", f"--port={self.port}", "--username=postgres")
+        subprocess.run([self.bin / "createdb", *server, "--template=postgres", name], check=True)
+        return self.url.removesuffix("postgres") + name
+
+
+@pytest.fixture
+def valkey() -> Iterator[Valkey]:
+    """A Valkey that the test may break."""
+    with Valkey() as valkey:
+        yield valkey
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[DurablePostgres]:
+    """A PostgreSQL that tests may break, if they repair it."""
+    with DurablePostgres() as postgres:
+        migrate(postgres.url)
+        yield postgres
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a migrated database for this test alone, of the kind that ``--db`` asks for."""
+    if request.config.getoption("db") == "postgres":
+        postgres: DurablePostgres = request.getfixturevalue("postgres")
+        return postgres.clone()
+    url = f"sqlite:///{tmp_path / 'db.sqlite3'}"
+    migrate(url)
+    return url
+
+
+def migrate(database_url: str) -> None:
+    command = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
+    subprocess.run(command, cwd=EXAMPLE_PROJECT, env=example_environment(DATABASE_URL=database_url), check=True)

@@ -1,0 +1,18 @@
+"""The process dies between the commit of certain words and their publication."""
+
+import os
+import signal
+from typing import Any
+
+from config.settings import *  # noqa: F403
+from django_bpo_chat.live import bus
+
+from . import LAST_WORDS
+
+BPO_CHAT = {"BUS": f"{__name__}.publish"}
+
+
+def publish(envelope: Any) -> None:
+    if LAST_WORDS in envelope.get("frame", ""):
+        os.kill(os.getpid(), signal.SIGKILL)
+    bus.publish(envelope)

@@ -1,0 +1,5 @@
+"""For sign-ups that shall meet at the database, not queue for a processor."""
+
+from config.settings import *  # noqa: F403
+
+PASSWORD_HASHERS = ["tests.hashers.QuickPBKDF2PasswordHasher"]

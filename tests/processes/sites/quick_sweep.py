@@ -1,0 +1,5 @@
+"""For tests of what nothing but a sweep finds."""
+
+from config.settings import *  # noqa: F403
+
+BPO_CHAT = {"SWEEP_SECONDS": 2}

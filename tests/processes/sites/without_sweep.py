@@ -1,0 +1,5 @@
+"""For tests of the bus: what it loses stays lost, since no sweep finds it in time."""
+
+from config.settings import *  # noqa: F403
+
+BPO_CHAT = {"SWEEP_SECONDS": 3600}

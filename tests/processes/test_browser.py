@@ -1,0 +1,107 @@
+"""The example's page in Chromium, served by ``manage.py demo``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.test_demo import Demo
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.browser,
+    pytest.mark.skipif("config.getoption('db') != 'sqlite'", reason="Once is enough: see --db=sqlite"),
+]
+
+SECONDS = 10
+"""How long a page may take for what it has to show."""
+
+CHROMIUM_FLAGS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-sandbox",  # which does not work for root, and so in most containers
+]
+
+
+@pytest.fixture
+def chromium() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None and "CI" not in os.environ:
+        pytest.skip("Chromium is not installed")
+    assert path, "CI has to have Chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Window:
+    """A window of a browser that shares nothing with the other one, with the example's page in it."""
+
+    def __init__(self, chromium: Browser, url: str) -> None:
+        self.page = chromium.new_context().new_page()
+        self.page.set_default_timeout(SECONDS * 1000)
+        self.complaints: list[str] = []
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        self.page.goto(url)
+
+    def log_in(self, name: str) -> None:
+        form = self.page.locator("form#login")
+        form.locator("input[name=email]").fill(f"{name}@example.com")
+        form.locator("input[name=password]").fill("password123")
+        form.locator("button[type=submit]").click()
+
+    def open(self, chat: str) -> None:
+        self.page.locator("#chats a", has_text=chat).click()
+        self.page.locator("#messages li").first.wait_for()
+        self.page.evaluate("window.isStillTheSamePage = true")
+
+    def write(self, text: str) -> None:
+        self.page.locator("form#composer textarea").fill(text)
+        self.page.locator("form#composer textarea").press("Enter")
+
+    def wait_for(self, text: str) -> None:
+        self.page.locator("#messages").get_by_text(text, exact=True).wait_for()
+
+    def count(self, text: str) -> int:
+        return self.page.locator("#messages").get_by_text(text, exact=True).count()
+
+    @property
+    def is_still_the_same_page(self) -> bool:
+        return bool(self.page.evaluate("window.isStillTheSamePage === true"))
+
+
+def test_a_text_typed_in_one_window_appears_in_the_other(chromium: Browser, tmp_path: Path) -> None:
+    with Demo(DATABASE_URL=f"sqlite:///{tmp_path / 'demo.sqlite3'}") as demo:
+        mabel, otis = Window(chromium, demo.http), Window(chromium, demo.http)
+        mabel.log_in("mabel")
+        otis.log_in("otis")
+        mabel.open("Picnic on Saturday")
+        otis.open("Picnic on Saturday")
+
+        texts = {"Shall I bring the big blanket?": (mabel, otis), "Yes & <b>cake</b>, please 🍓": (otis, mabel)}
+        for text, (writer, reader) in texts.items():
+            writer.write(text)
+            reader.wait_for(text)
+            writer.wait_for(text)
+        for window in (mabel, otis):
+            assert {text: window.count(text) for text in texts} == dict.fromkeys(texts, 1)
+            assert window.is_still_the_same_page
+            assert not window.complaints

@@ -1,0 +1,120 @@
+"""The example project, and any ASGI application, served by uvicorn."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx
+import uvicorn
+
+from tests.services import Service
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+EXAMPLE_PROJECT = Path(__file__).parent.parent / "example_project"
+
+
+def database_url() -> str:
+    """Return the address of the database that this test uses, for a process that shall use it too."""
+    from django.db import connection
+
+    settings = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{settings['NAME']}"
+    user, password, host = (quote(settings[key], safe="") for key in ("USER", "PASSWORD", "HOST"))
+    return f"postgres://{user}:{password}@{host}:{settings['PORT']}/{settings['NAME']}"
+
+
+def example_environment(**variables: str) -> dict[str, str]:
+    """Return the environment for a process of the example project, free of what the tests set for themselves."""
+    ours = {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE"}
+    return {name: value for name, value in os.environ.items() if name not in ours} | variables
+
+
+class ExampleProcess(Service):
+    """A process of the example project that answers HTTP. What it wrote is shown when the test fails."""
+
+    cwd = EXAMPLE_PROJECT
+
+    def __init__(self, **environment: str) -> None:
+        super().__init__()
+        self._environment = example_environment(**environment)
+
+    @property
+    def http(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws/v1/chat/"
+
+    def environment(self) -> Mapping[str, str]:
+        return self._environment
+
+    def ready(self) -> bool:
+        try:
+            return httpx.get(self.http, timeout=5).is_success
+        except httpx.TransportError:
+            return False
+
+    def close(self) -> None:
+        # pytest captures this, and prints it for a test that failed.
+        print(self.log.read_text())
+        super().close()
+
+
+class Server(ExampleProcess):
+    """The example project under uvicorn, as in production, on a database that has been migrated."""
+
+    def command(self) -> list[str | Path]:
+        return [
+            *(sys.executable, "-m", "uvicorn", "config.asgi:application"),
+            *("--host=127.0.0.1", f"--port={self.port}", "--timeout-graceful-shutdown=5"),
+        ]
+
+    def manage(self, *arguments: str) -> str:
+        """Run a management command on this server's database, and return its output."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=self.cwd,
+            env=self.environment(),
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout
+
+
+class LiveServer:
+    """An ASGI application under uvicorn, in a thread: on the database and with the settings of the test itself."""
+
+    def __init__(self, application: Any) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._server = uvicorn.Server(
+            uvicorn.Config(application, lifespan="off", log_config=None, timeout_graceful_shutdown=5)
+        )
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="uvicorn")
+        host, port = self._socket.getsockname()
+        self.http = f"http://{host}:{port}"
+        self.ws = f"ws://{host}:{port}/ws/v1/chat/"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        while not self._server.started:
+            assert self._thread.is_alive(), "uvicorn did not start"
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=10)
+        assert not self._thread.is_alive(), "uvicorn did not end"

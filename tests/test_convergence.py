@@ -1,0 +1,178 @@
+"""Any old view of a chat, plus the changes since, is the chat as it is: after any history, on pages of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from django_bpo_chat import operations
+from django_bpo_chat.exceptions import ChatError
+from tests.fixtures import Meet
+from tests.person import Person
+
+DETAILS = ("title", "owner", "joinable", "history")
+
+
+@dataclass
+class View:
+    """What a client holds of one chat. It is fetched once, and from then on follows the changes."""
+
+    person: Person
+    uri: str
+    version: int = 0
+    details: dict[str, Any] = field(default_factory=dict)
+    members: dict[str, Any] = field(default_factory=dict)
+    messages: dict[int, Any] = field(default_factory=dict)
+
+    @classmethod
+    def fetched(cls, person: Person, uri: str) -> View:
+        chat = person.chat(uri)
+        view = cls(person, uri, chat["version"], {name: chat[name] for name in DETAILS})
+        page = person.get(f"chats/{uri}/members/", limit=200).done()
+        view.members = {row["username"]: row for row in page["results"]}
+        assert len(view.members) == chat["member_count"]
+        page = person.messages(uri, limit=200)
+        view.messages = {row["seq"]: row for row in page["results"]}
+        return view
+
+    def catch_up(self, limit: int) -> None:
+        more = True
+        while more:
+            page = self.person.changes(self.uri, self.version, limit=limit)
+            assert page["version"] > self.version or not page["more"]
+            self.apply(page)
+            more = page["more"]
+
+    def apply(self, changes: Any) -> None:
+        """The client's one rule."""
+        if changes["version"] <= self.version:
+            return
+        assert changes["since"] <= self.version
+        for row in changes["messages"]:
+            self.messages[row["seq"]] = row
+        for row in changes["members"]:
+            self.members[row["username"]] = row
+        self.details = changes["details"] or self.details
+        self.version = changes["version"]
+
+    def shown(self) -> dict[str, Any]:
+        """What the client's user sees: it does not show who is out."""
+        return {
+            "version": self.version,
+            "details": self.details,
+            "members": {name: row for name, row in self.members.items() if not row["left"]},
+            "messages": self.messages,
+        }
+
+
+class World:
+    """Some people, their chats, and the views that some of them have opened."""
+
+    def __init__(self, people: Sequence[Person]) -> None:
+        self.people = people
+        self.chats: list[str] = []
+        self.views: list[View] = []
+        self.sent = 0
+
+    def do(self, act: str, actor: Person, other: Person, number: int) -> None:
+        """What is refused changes nothing, which the views will tell."""
+        chat = self.chats[number % len(self.chats)]
+        with suppress(ChatError):
+            getattr(self, act)(actor, other, chat, number)
+
+    def start(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        names = [person.username for person in self.people]
+        self.chats.append(operations.start_group(actor=actor.user, members=names).uri)
+
+    def start_direct(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        uri = operations.start_direct(actor=actor.user, username=other.username)[0].uri
+        if uri not in self.chats:
+            self.chats.append(uri)
+
+    def send(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        self.sent += 1
+        client_id = f"{number}" if number % 3 == 0 else ""
+        operations.send_message(actor=actor.user, chat=chat, text=f"Message {self.sent}", client_id=client_id)
+
+    def edit(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        operations.edit_message(actor=actor.user, chat=chat, seq=1 + number % 5, text=f"Edited {number}")
+
+    def delete(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        operations.delete_message(actor=actor.user, chat=chat, seq=1 + number % 5)
+
+    def join(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        operations.join_chat(actor=actor.user, chat=chat)
+
+    def add(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        operations.add_member(actor=actor.user, chat=chat, username=other.username)
+
+    def leave(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        operations.leave_chat(actor=actor.user, chat=chat)
+        self.forget(actor, chat)
+
+    def remove(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        operations.remove_member(actor=actor.user, chat=chat, username=other.username)
+        self.forget(other, chat)
+
+    def edit_title(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        operations.edit_chat(actor=actor.user, chat=chat, title=f"Title {number % 3}")
+
+    def edit_joinable(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        operations.edit_chat(actor=actor.user, chat=chat, joinable=bool(number % 3))
+
+    def edit_history(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        operations.edit_chat(actor=actor.user, chat=chat, history=["full", "since_join"][number % 2])
+
+    def read(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        operations.mark_read(actor=actor.user, chat=chat, seq=number)
+
+    def look(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        if actor.get(f"chats/{chat}/").status == 200:
+            self.views.append(View.fetched(actor, chat))
+
+    def forget(self, person: Person, chat: str) -> None:
+        """Who is out drops what they held."""
+        self.views = [view for view in self.views if (view.person, view.uri) != (person, chat)]
+
+
+# What makes a history interesting comes more often.
+ACTS = [
+    *("send",) * 4,
+    *("look",) * 3,
+    *("edit", "delete", "join", "add", "leave", "remove") * 2,
+    *("edit_title", "edit_joinable", "edit_history", "read", "start", "start_direct"),
+]
+histories = st.lists(
+    st.tuples(st.sampled_from(ACTS), st.integers(0, 3), st.integers(0, 3), st.integers(0, 11)),
+    min_size=5,
+    max_size=40,
+)
+
+
+def test_an_old_view_and_the_changes_since_are_a_fresh_view(meet: Meet) -> None:
+    people = meet("wali", "mabel", "otis", "ines")
+    for person in people:
+        assert person.access
+
+    @given(history=histories, limit=st.integers(1, 6))
+    @settings(max_examples=75, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    def check(history: list[tuple[str, int, int, int]], limit: int) -> None:
+        with transaction.atomic():
+            world = World(people)
+            world.start(people[0], people[1], "", 0)
+            for person in people:
+                world.look(person, person, world.chats[0], 0)
+            for act, actor, other, number in history:
+                world.do(act, people[actor], people[other], number)
+            for view in world.views:
+                view.catch_up(limit)
+                assert view.shown() == View.fetched(view.person, view.uri).shown()
+            transaction.set_rollback(True)
+
+    check()

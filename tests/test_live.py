@@ -1,0 +1,654 @@
+"""What others do reaches those who may see it: at once, in order, once; and those who may not, not at all."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.db.backends.signals import connection_created
+from django.test import Client
+from websockets.client import ClientProtocol
+from websockets.frames import Frame as WebSocketFrame
+from websockets.frames import Opcode
+from websockets.uri import parse_uri
+
+from django_bpo_chat import operations
+from django_bpo_chat.live import bus
+from tests.clients import SECONDS, ChatSocket, Connect, Dial, Frame, ViewingClient, history
+from tests.layers import keeping_events
+from tests.parallel import at_once
+from tests.person import Person
+from tests.servers import LiveServer
+
+pytest_plugins = ["tests.sockets"]
+
+User = get_user_model()
+
+
+def texts(frames: Sequence[Frame]) -> list[str]:
+    return [message["message"] for frame in frames for message in frame.get("messages", ())]
+
+
+def own_rows(frame: Frame, person: Person) -> list[Frame]:
+    return [member for member in frame.get("members", ()) if member["username"] == person.username]
+
+
+# What others do
+
+
+def test_what_happens_in_a_chat_is_heard_as_rest_tells_it(
+    connect: Connect, wali: Person, mabel: Person, otis: Person
+) -> None:
+    uri = wali.start(mabel)
+    hears = connect(mabel)
+    acts: list[Callable[[], Any]] = [
+        lambda: wali.send(uri, "Hello world", client_id="c1"),
+        lambda: mabel.send(uri, "Hello wali"),
+        lambda: wali.edit(uri, 1, "Hello you"),
+        lambda: wali.erase(uri, 2),
+        lambda: wali.edit_chat(uri, title="Greetings", joinable=True),
+        lambda: otis.join(uri),
+        lambda: wali.remove(uri, otis),
+        lambda: wali.add(uri, otis),
+        lambda: otis.leave(uri),
+        lambda: wali.edit_chat(uri, history="since_join"),
+        lambda: wali.leave(uri),
+    ]
+    for version, act in enumerate(acts, start=2):
+        act()
+        frame = hears.hear()
+        assert frame == {"type": "changes", **mabel.changes(uri, since=version - 1)}
+        assert (frame["since"], frame["version"]) == (version - 1, version)
+    assert hears.heard() == []
+
+
+def test_what_changes_nothing_is_not_heard(connect: Connect, wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    hears = connect(mabel)
+    wali.send(uri, "Hello world", client_id="c1")
+    assert hears.hear()["version"] == 2
+
+    wali.send(uri, "Hello world", client_id="c1")
+    wali.edit(uri, 1, "Hello world")
+    wali.edit_chat(uri, joinable=True, title="")
+    mabel.join(uri)
+    wali.add(uri, mabel)
+    assert mabel.patch(f"chats/{uri}/messages/1/", {"message": "Mine"}).status == 403
+    with transaction.atomic():
+        operations.send_message(actor=wali.user, chat=uri, text="Never mind")
+        transaction.set_rollback(True)
+    wali.erase(uri, 1)
+    wali.erase(uri, 1)
+
+    assert [frame["version"] for frame in hears.heard()] == [3]
+
+
+def test_whoever_is_added_or_joins_hears_of_the_chat_and_from_then_on(
+    connect: Connect, wali: Person, mabel: Person, otis: Person
+) -> None:
+    walis, mabels, otises = connect(wali), connect(mabel), connect(otis)
+
+    uri = wali.start(mabel)
+    started = walis.hear()
+    assert started == mabels.hear() == {"type": "changes", **wali.changes(uri, since=0)}
+    assert [member["username"] for member in started["members"]] == ["wali", "mabel"]
+    assert started["details"]["owner"] == "wali"
+
+    wali.send(uri, "Before otis")
+    otis.join(uri)
+    wali.send(uri, "After otis")
+    assert texts([otises.hear(), otises.hear()]) == ["After otis"]
+    assert walis.heard() == mabels.heard()
+
+    personal = otis.start_direct(mabel)
+    assert otises.hear() == mabels.hear() == {"type": "changes", **mabel.changes(personal, since=0)}
+    assert walis.heard() == []
+
+
+def test_strangers_hear_nothing(connect: Connect, wali: Person, mabel: Person, otis: Person) -> None:
+    uri = wali.start(mabel)
+    stranger, member = connect(otis), connect(mabel)
+    wali.send(uri)
+    wali.edit_chat(uri, title="Ours")
+    wali.mark_read(uri, 1)
+    mabel.mark_read(uri, 1)
+    wali.remove(uri, mabel)
+    assert len([member.hear() for _ in range(4)]) == 4
+    assert stranger.heard() == []
+
+
+def test_two_tabs_of_one_user_hear_the_same(connect: Connect, wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    one, other = connect(wali), connect(wali)
+    assert one.ask("message.send", chat=uri, message="From one")["type"] == "ok"
+    mabel.send(uri, "From mabel")
+    assert texts([other.hear(), other.hear()]) == texts([one.hear(), one.hear()]) == ["From one", "From mabel"]
+    assert one.heard() == other.heard() == []
+
+
+def test_what_happens_while_a_socket_gets_ready_is_in_ready_or_comes_after(
+    connect: Connect, wali: Person, mabel: Person
+) -> None:
+    uri = wali.start(mabel)
+    sockets = [connect(mabel)]
+    at_once(
+        lambda: [wali.send(uri) for _ in range(25)],
+        lambda: sockets.extend(connect(mabel) for _ in range(5)),
+    )
+    for hears in sockets:
+        [chat] = hears.ready["chats"]
+        version = chat["version"]
+        while version < 26:
+            frame = hears.hear()
+            assert frame["since"] <= version
+            version = max(version, frame["version"])
+        assert hears.heard() == []
+
+
+def test_a_burst_is_heard_in_order(connect: Connect, wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    walis, hears = connect(wali), connect(mabel)
+    for n in range(220):
+        walis.say("message.send", id=n, chat=uri, message=f"{n}")
+    frames = [hears.hear() for _ in range(220)]
+    assert texts(frames) == [f"{n}" for n in range(220)]
+    assert [frame["version"] for frame in frames] == list(range(2, 222))
+    assert hears.heard() == []
+
+
+# Out
+
+
+def test_whoever_is_out_is_told_once_and_hears_no_more(
+    connect: Connect, wali: Person, mabel: Person, otis: Person
+) -> None:
+    uri = wali.start(mabel, otis)
+    walis, mabels, otises = connect(wali), connect(mabel), connect(otis)
+    version = 1
+    ways: list[Callable[[], None]] = [lambda: wali.remove(uri, mabel), lambda: mabel.leave(uri)]
+    for out in ways:
+        out()
+        version += 1
+        farewell = mabels.hear()
+        assert farewell == walis.hear() == otises.hear() == {"type": "changes", **wali.changes(uri, since=version - 1)}
+        [row] = farewell["members"]
+        assert (row["username"], row["left"], row["version"]) == ("mabel", True, version)
+
+        seq = wali.send(uri, "Without mabel")["seq"]
+        wali.edit_chat(uri, title=f"Without mabel {version}")
+        otis.mark_read(uri, seq)
+        version += 2
+        assert [walis.hear()["type"] for _ in range(3)] == [otises.hear()["type"] for _ in range(3)]
+        assert mabels.heard() == []
+        assert mabels.ask("resume", chat=uri, since=0)["code"] == "not_a_member"
+
+        mabel.join(uri)
+        version += 1
+        assert mabels.hear() == walis.hear() == otises.hear() == {"type": "changes", **mabel.changes(uri, version - 1)}
+    wali.send(uri, "With mabel")
+    assert texts([mabels.hear()]) == ["With mabel"]
+
+
+def test_an_owner_who_leaves_is_told_no_more_than_that(connect: Connect, wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    walis, mabels = connect(wali), connect(mabel)
+    wali.leave(uri)
+    heard = mabels.hear()
+    assert {member["username"]: member["role"] for member in heard["members"]}["mabel"] == "owner"
+    assert heard["details"]["owner"] == "mabel"
+    farewell = walis.hear()
+    assert [member["username"] for member in farewell["members"]] == ["wali"]
+    assert (farewell["messages"], farewell["details"], farewell["version"]) == ([], None, 2)
+
+
+def test_the_last_one_out_is_told_so(connect: Connect, wali: Person) -> None:
+    uri = wali.start()
+    hears = connect(wali)
+    wali.leave(uri)
+    assert [member["left"] for member in hears.hear()["members"]] == [True]
+    wali.join(uri)
+    assert [member["left"] for member in hears.hear()["members"]] == [False]
+
+
+def test_sends_that_race_with_a_removal_are_before_it_or_unheard(
+    connect: Connect, wali: Person, mabel: Person, otis: Person
+) -> None:
+    uri = wali.start(mabel, otis)
+    mabels, otises = connect(mabel), connect(otis)
+    otis.send(uri, "At first")
+    assert texts([mabels.hear(), otises.hear()]) == ["At first"] * 2
+
+    def send() -> None:
+        for n in range(20):
+            otis.send(uri, f"{n}")
+
+    def remove() -> None:
+        for n in range(5):
+            wali.send(uri, f"{n}")
+        wali.remove(uri, mabel)
+
+    at_once(send, send, remove)
+
+    last = wali.chat(uri)["version"]
+    assert [otises.hear()["version"] for _ in range(2, last)] == list(range(3, last + 1))
+    *before, farewell = mabels.heard()
+    assert [row["left"] for row in own_rows(farewell, mabel)] == [True]
+    assert [frame["version"] for frame in before] == list(range(3, farewell["version"]))
+    assert not any(own_rows(frame, mabel) for frame in before)
+
+
+def test_a_resume_that_races_with_a_removal_says_nothing_after_the_farewell(
+    connect: Connect, wali: Person, mabel: Person
+) -> None:
+    uri = wali.start(mabel)
+    with transaction.atomic():
+        for n in range(50):
+            operations.send_message(actor=wali.user, chat=uri, text=f"{n}")
+    for _ in range(5):
+        mabels = connect(mabel)
+        for n in range(20):
+            mabels.say("resume", id=n, chat=uri, since=0)
+        wali.remove(uri, mabel)
+        frames: list[Frame] = []
+        while not (frames and frames[-1].get("id") == 19):
+            frames.append(mabels.hear())
+        frames += mabels.heard()
+        [place] = [place for place, frame in enumerate(frames) if any(row["left"] for row in own_rows(frame, mabel))]
+        assert {frame["type"] for frame in frames[place + 1 :]} <= {"error"}
+        mabel.join(uri)
+
+
+# What one may not see
+
+
+def test_what_is_from_before_ones_time_is_an_empty_change(
+    connect: Connect, wali: Person, mabel: Person, otis: Person
+) -> None:
+    uri = wali.start(otis)
+    wali.edit_chat(uri, history="since_join")
+    wali.send(uri, "Secret")
+    wali.send(uri, "Also secret")
+    mabel.join(uri)
+    mabels, otises = connect(mabel), connect(otis)
+
+    wali.edit(uri, 1, "More secret")
+    wali.erase(uri, 2)
+    for version in [6, 7]:
+        nothing = {"since": version - 1, "version": version, "messages": [], "members": [], "details": None}
+        assert mabels.hear() == {"type": "changes", "chat": uri, **nothing, "more": False}
+    assert mabels.resume(uri, since=5)[-1]["messages"] == []
+    assert texts([otises.hear(), otises.hear()]) == ["More secret", ""]
+
+    wali.send(uri, "Public")
+    wali.edit(uri, 3, "For everybody")
+    for version in [8, 9]:
+        frame = mabels.hear()
+        assert frame == otises.hear() == {**frame, "since": version - 1, "version": version}
+        assert [message["seq"] for message in frame["messages"]] == [3]
+
+
+def test_whoever_comes_back_sees_as_much_as_a_newcomer(connect: Connect, wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    wali.edit_chat(uri, history="since_join")
+    wali.send(uri, "Seen")
+    mabels = connect(mabel)
+    mabel.leave(uri)
+    wali.send(uri, "Missed")
+    mabel.join(uri)
+    assert [row["left"] for frame in (mabels.hear(), mabels.hear()) for row in frame["members"]] == [True, False]
+    wali.edit(uri, 1, "Seen once")
+    wali.edit(uri, 2, "Missed for ever")
+    assert [(frame["messages"], frame["version"]) for frame in (mabels.hear(), mabels.hear())] == [([], 7), ([], 8)]
+    assert [frame["messages"] for frame in mabels.resume(uri, since=0)] == [[]]
+
+
+# Who has read
+
+
+def test_members_hear_how_far_others_have_read(connect: Connect, wali: Person, mabel: Person, otis: Person) -> None:
+    uri = wali.start(mabel, otis)
+    for _ in range(3):
+        wali.send(uri)
+    walis, mabels, other_mabels = connect(wali), connect(mabel), connect(mabel)
+
+    mabel.mark_read(uri, 2)
+    read = {"type": "read", "chat": uri, "username": "mabel", "seq": 2}
+    assert walis.hear() == mabels.hear() == other_mabels.hear() == read
+
+    mabel.mark_read(uri, 2)
+    mabel.mark_read(uri, 1)
+    mabels.ask("read", chat=uri, seq=99)
+    assert [{**read, "seq": 3}] == walis.heard() == mabels.heard() == other_mabels.heard()
+
+
+def test_a_read_mark_is_no_change_of_the_chat(connect: Connect, wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    wali.send(uri)
+    walis = connect(wali)
+    mabel.mark_read(uri, 1)
+    wali.send(uri)
+    assert [walis.hear()["type"], walis.hear()["type"]] == ["read", "changes"]
+    assert wali.chat(uri)["version"] == 3
+
+
+def test_large_chats_do_not_tell_who_has_read(
+    settings: LazySettings, connect: Connect, wali: Person, mabel: Person, otis: Person
+) -> None:
+    settings.BPO_CHAT = {"READ_RECEIPT_MEMBERS": 2}
+    small, large = wali.start(mabel), wali.start(mabel, otis)
+    walis = connect(wali)
+    for uri in (large, small):
+        wali.send(uri)
+        assert walis.hear()["type"] == "changes"
+        assert mabel.mark_read(uri, 1) == {"seq": 1, "unread_count": 0}
+    assert [(frame["type"], frame["chat"]) for frame in walis.heard()] == [("read", small)]
+
+
+# Log-ins that end
+
+
+def test_logging_out_closes_the_sockets_of_that_log_in(connect: Connect, wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    phone, laptop = mabel.log_in(), mabel.log_in()
+    refreshed = mabel.post("users/refresh/", {"refresh": phone["refresh"]}).done()
+    phones = [connect(mabel, phone["access"]), connect(mabel, refreshed["access"])]
+    laptops = connect(mabel, laptop["access"])
+
+    mabel.post("users/logout/", {"refresh": refreshed["refresh"]}).done()
+    wali.send(uri)
+
+    assert [socket.hear_close() for socket in phones] == [4401, 4401]
+    assert texts([laptops.hear()]) == ["Hello world"]
+
+
+def test_logging_out_of_the_site_closes_the_sockets_of_that_session(
+    live: LiveServer, dial: Dial, wali: Person, mabel: Person
+) -> None:
+    uri = wali.start(mabel)
+    browsers = [Client(), Client()]
+    sockets = []
+    for browser in browsers:
+        browser.force_login(mabel.user)
+        sockets.append(dial(headers={"Cookie": f"sessionid={browser.session.session_key}", "Origin": live.http}))
+        sockets[-1].introduce()
+
+    browsers[0].logout()
+    wali.send(uri)
+
+    assert sockets[0].hear_close() == 4401
+    assert texts([sockets[1].hear()]) == ["Hello world"]
+
+
+def deactivate(person: Person) -> None:
+    person.user.is_active = False
+    person.user.save()
+
+
+def change_password(person: Person) -> None:
+    person.user.set_password("another password")
+    person.user.save(update_fields=["password"])
+
+
+def delete(person: Person) -> None:
+    person.user.delete()
+
+
+@pytest.mark.parametrize("end", [deactivate, change_password, delete])
+def test_an_account_that_ends_closes_its_sockets_at_once(
+    live: LiveServer, connect: Connect, dial: Dial, wali: Person, mabel: Person, end: Callable[[Person], None]
+) -> None:
+    uri = wali.start(mabel)
+    browser = Client()
+    browser.force_login(mabel.user)
+    by_session = dial(headers={"Cookie": f"sessionid={browser.session.session_key}", "Origin": live.http})
+    by_session.introduce()
+    walis, mabels = connect(wali), [connect(mabel), connect(mabel), by_session]
+
+    end(mabel)
+
+    assert [socket.hear_close() for socket in mabels] == [4401] * 3
+    wali.send(uri)
+    assert texts([walis.hear()]) == ["Hello world"]
+
+
+def test_what_else_happens_to_an_account_closes_nothing(connect: Connect, wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    mabels = connect(mabel)
+    mabel.log_in()
+    mabel.user.first_name = "Mabel"
+    mabel.user.save()
+    wali.user.set_password("another password")
+    wali.user.save()
+    operations.send_message(actor=wali.user, chat=uri, text="Still there?")
+    assert texts([mabels.hear()]) == ["Still there?"]
+    assert mabels.heard() == []
+
+
+# Clients that do not read
+
+
+class StalledClient:
+    """Says hello, and reads what it is told after ``ready`` at the very end."""
+
+    def __init__(self, live: LiveServer, person: Person) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
+        self._socket.settimeout(SECONDS)
+        address = urlsplit(live.ws)
+        self._socket.connect((address.hostname, address.port))
+        self._protocol = ClientProtocol(parse_uri(live.ws))
+        handshake = self._protocol.connect()
+        handshake.headers.update(person.headers)
+        self._protocol.send_request(handshake)
+        self._flush()
+        self._read_one()
+        self._protocol.send_text(b'{"type":"hello"}')
+        self._flush()
+        self._read_one()
+
+    def _read_one(self) -> None:
+        """Not a byte further than to the end of the handshake or of one frame."""
+        while not self._protocol.events_received():
+            self._protocol.receive_data(self._socket.recv(1))
+
+    def read_all(self) -> tuple[Sequence[Frame], int | None]:
+        """What it has been told, and the code that ended it."""
+        while self._protocol.close_rcvd is None and (data := self._socket.recv(2**20)):
+            self._protocol.receive_data(data)
+        events = [event for event in self._protocol.events_received() if isinstance(event, WebSocketFrame)]
+        frames = [json.loads(bytes(event.data)) for event in events if event.opcode is Opcode.TEXT]
+        return frames, self._protocol.close_rcvd.code if self._protocol.close_rcvd else None
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _flush(self) -> None:
+        self._socket.sendall(b"".join(self._protocol.data_to_send()))
+
+
+def test_a_client_that_does_not_read_is_sent_away_and_nobody_else_waits(
+    live: LiveServer, connect: Connect, wali: Person, mabel: Person, otis: Person
+) -> None:
+    uri = wali.start(mabel, otis)
+    # Connections take over what is set for their listener: few bytes are on their way unread.
+    live._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**16)
+    walis, otises = connect(wali), connect(otis)
+    texts_sent = [*["\U0001f353" * 4000] * 40, *(f"{n}" for n in range(300))]
+
+    with closing(StalledClient(live, mabel)) as stalled:
+        for text in texts_sent:
+            walis.say("message.send", id=1, chat=uri, message=text)
+        assert texts([otises.hear() for _ in texts_sent]) == texts_sent
+
+        frames, code = stalled.read_all()
+
+    assert code == 4408
+    # It has had what was on its way to it; nothing was kept until it would read.
+    heard = texts(frames)
+    assert heard == texts_sent[: len(heard)]
+    assert len(heard) < 40
+
+
+# Losses
+
+
+@pytest.fixture
+def quick_sweeps(settings: LazySettings) -> None:
+    settings.BPO_CHAT = {"SWEEP_SECONDS": 0.3, "BUS": "tests.layers.publish"}
+
+
+@pytest.fixture
+def no_sweeps(settings: LazySettings) -> None:
+    settings.BPO_CHAT = {"SWEEP_SECONDS": 3600, "BUS": "tests.layers.publish"}
+
+
+@pytest.mark.usefixtures("quick_sweeps")
+def test_a_sweep_finds_accounts_that_ended_without_a_word(
+    connect: Connect, wali: Person, mabel: Person, otis: Person
+) -> None:
+    sockets = [connect(person) for person in (wali, mabel, otis)]
+    User.objects.filter(pk=mabel.user.pk).update(is_active=False)
+    with keeping_events():
+        change_password(otis)
+    assert [socket.hear_close() for socket in sockets[1:]] == [4401, 4401]
+    assert sockets[0].heard() == []
+
+
+@pytest.mark.usefixtures("quick_sweeps")
+def test_a_sweep_finds_changes_that_nobody_told_of(connect: Connect, wali: Person, mabel: Person) -> None:
+    held, not_held = wali.start(mabel), wali.start(mabel)
+    view = ViewingClient(mabel, connect(mabel))
+    wali.send(held)
+    view.catch_up()
+    with keeping_events():
+        for uri in (held, not_held):
+            wali.send(uri, "Lost")
+            wali.edit(uri, 1, "Lost too")
+        new = wali.start(mabel)
+        wali.send(new)
+    view.catch_up()
+    assert {uri: view.chats[uri].messages for uri in (held, not_held, new)} == {
+        uri: history(mabel, uri) for uri in (held, not_held, new)
+    }
+    assert [frame["type"] for frame in view.frames] == ["changes"] * len(view.frames)
+
+
+@pytest.mark.usefixtures("quick_sweeps")
+@pytest.mark.parametrize("is_held", [True, False], ids=["held", "not held"])
+@pytest.mark.parametrize("goes_on", [True, False], ids=["goes on", "silent"])
+def test_a_removal_that_nobody_told_of_is_told_by_the_sweep(
+    connect: Connect, wali: Person, mabel: Person, is_held: bool, goes_on: bool
+) -> None:
+    uri = wali.start(mabel)
+    walis, mabels = connect(wali), connect(mabel)
+    if is_held:
+        wali.send(uri)
+        assert [walis.hear()["version"], mabels.hear()["version"]] == [2, 2]
+    with keeping_events():
+        wali.remove(uri, mabel)
+        removed_at = wali.chat(uri)["version"]
+    if goes_on:
+        wali.send(uri, "Without mabel")
+    while not own_rows(farewell := mabels.hear(), mabel):
+        assert (farewell["messages"], farewell["members"]) == ([], [])
+    assert [(row["left"], row["version"]) for row in farewell["members"]] == [(True, removed_at)]
+    assert (farewell["messages"], farewell["details"]) == ([], None)
+    assert mabels.ask("resume", chat=uri, since=0)["code"] == "not_a_member"
+
+
+@pytest.mark.usefixtures("no_sweeps")
+def test_a_hole_is_filled_as_soon_as_it_is_noticed(connect: Connect, wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    mabels = connect(mabel)
+    wali.send(uri, "First")
+    with keeping_events():
+        wali.send(uri, "Lost")
+        wali.send(uri, "Lost too")
+    wali.send(uri, "Last")
+    frames: list[Frame] = []
+    while not frames or frames[-1]["version"] < 5:
+        frames.append(mabels.hear())
+    assert texts(frames) == ["First", "Lost", "Lost too", "Last"]
+    assert [frame["since"] for frame in frames] == [1, *(frame["version"] for frame in frames[:-1])]
+    wali.send(uri, "And on")
+    assert mabels.hear()["since"] == 5
+
+
+@pytest.mark.usefixtures("no_sweeps")
+def test_events_that_overtake_one_another_are_put_in_order(connect: Connect, wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    mabels = connect(mabel)
+    wali.send(uri, "0")
+    assert texts([mabels.hear()]) == ["0"]
+    with keeping_events() as kept:
+        for n in range(1, 6):
+            wali.send(uri, f"{n}")
+    for place in [1, 0, 4, 4, 3, 2, 0, 1]:
+        bus.publish(kept[place])
+    frames = [mabels.hear() for _ in range(5)]
+    assert texts(frames) == ["1", "2", "3", "4", "5"]
+    assert [frame["since"] for frame in frames] == [2, 3, 4, 5, 6]
+    assert mabels.heard() == []
+
+
+@contextmanager
+def counting_socket_queries() -> Iterator[Counter[str]]:
+    """Counts the SQL statements of the threads that ask the database for sockets, by the words they begin with."""
+    counts: Counter[str] = Counter()
+    wrapped = []
+
+    def count(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if threading.current_thread().name.startswith("bpo-chat-database"):
+            counts[sql] += 1
+        return execute(sql, params, many, context)
+
+    def wrap(connection: Any, **_: Any) -> None:
+        connection.execute_wrappers.append(count)
+        wrapped.append(connection)
+
+    connection_created.connect(wrap)
+    try:
+        yield counts
+    finally:
+        connection_created.disconnect(wrap)
+        for connection in wrapped:
+            connection.execute_wrappers.remove(count)
+
+
+@pytest.mark.usefixtures("no_sweeps")
+def test_a_hole_is_read_once_whatever_the_number_of_sockets(
+    connect: Connect, crowd: Callable[[int], Sequence[Person]], wali: Person
+) -> None:
+    people = crowd(8)
+    uri = wali.start(*people)
+    with counting_socket_queries() as counts:
+
+        def queries_of_a_hole(sockets: Sequence[ChatSocket]) -> int:
+            version = wali.chat(uri)["version"]
+            wali.send(uri)
+            assert {socket.hear()["version"] for socket in sockets} == {version + 1}
+            counts.clear()
+            with keeping_events():
+                wali.send(uri)
+            wali.send(uri)
+            for socket in sockets:
+                while socket.hear()["version"] < version + 3:
+                    pass
+            return counts.total()
+
+        one = [connect(people[0])]
+        alone = queries_of_a_hole(one)
+        together = queries_of_a_hole(one + [connect(person) for person in people] + [connect(wali) for _ in range(3)])
+
+    assert alone > 0
+    assert together == alone
