@@ -13,6 +13,7 @@ from contextlib import suppress
 from contextvars import Context
 from dataclasses import replace
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -155,22 +156,21 @@ class Hub:
         uri, since, version = envelope["chat"], envelope["since"], envelope["version"]
         route.advance(envelope)
         self._tell_leavers(envelope)
-        for user, _ in envelope["joined"]:
-            for socket in self._of_user(user):
-                socket.left.pop(uri, None)
-        lowest_seq = envelope["lowest_seq"]
-        if lowest_seq is None or max(route.members.values(), default=1) <= lowest_seq:
-            self._tell_members(route, envelope["frame"])
-            return
+        lowest_seq = envelope["lowest_seq"] or inf
         # A page of several versions may have something for a member who may not see all of it: they resume.
-        hidden = _changes_frame(wire.nothing_visible(uri, since if version == since + 1 else version, version))
+        hidden = wire.nothing_visible(uri, since if version == since + 1 else version, version)
+        frames = envelope["frame"], _changes_frame(hidden)
         for first_seq, socket in self._members_here(route):
-            socket.deliver(envelope["frame"] if first_seq <= lowest_seq else hidden)
+            if socket.left.get(uri, 0) < version:
+                socket.deliver(frames[first_seq > lowest_seq])
 
     def _tell_leavers(self, envelope: Envelope) -> None:
         """Once: nothing of the chat may follow what tells a client that it is out."""
         uri, version = envelope["chat"], envelope["version"]
+        route = self._routes.get(uri)
         for user, frame in envelope["left"]:
+            if route is not None and route.version <= version:  # it is the sweep that tells, ahead of the events
+                route.members.pop(user, None)
             for socket in self._of_user(user):
                 if socket.left.get(uri, 0) < version:
                     socket.left[uri] = version
@@ -234,11 +234,13 @@ class Hub:
         try:
             await asyncio.sleep(after)
             while route.is_behind:
-                envelope = await self.database.run(_missing_changes, route.uri, route.version)
+                envelope, members = await self.database.run(_missing_changes, route.uri, route.version)
                 if envelope["version"] <= envelope["since"]:  # the chat is gone, or from an older backup
                     self._routes.drop(route)
                     return
-                self._take_changes(route, envelope)
+                if envelope["since"] == route.version:  # else the missing ones have come meanwhile
+                    route.members = members
+                    self._take_changes(route, envelope)
         except Exception:
             logger.warning("A hole could not be filled yet", exc_info=True)
             self._routes.drop(route)
@@ -321,9 +323,16 @@ def _stored_routes(uris: list[str]) -> dict[str, tuple[int, dict[str, int]]]:
     return stored
 
 
-def _missing_changes(uri: str, since: int) -> Envelope:
+def _missing_changes(uri: str, since: int) -> tuple[Envelope, dict[str, int]]:
+    """A page of what is missing, and who may see it: the members now.
+
+    Rows are states: that somebody has been out and is in again, and sees less than before, is not on a page that ends
+    before their return.
+    """
     chat = Chat.objects.select_related("owner").filter(uri=uri).first() or Chat(uri=uri, version=0)
-    return events.changes_envelope(access.changes_of(chat, since=since))
+    envelope = events.changes_envelope(access.changes_of(chat, since=since))
+    _, members = _stored_routes([uri]).get(uri, (0, {}))
+    return envelope, members
 
 
 def _changed_lately(swept_to: datetime | None) -> tuple[list[tuple[str, int, datetime]], list[Envelope]]:
