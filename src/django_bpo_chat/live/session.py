@@ -72,6 +72,7 @@ class Session:
         except Unavailable as error:
             self.socket.close(error.close_code)
         except Refused as refusal:
+            await self.socket.flushed()  # what was wrong is said before the end
             self.socket.close(refusal.code)
         while True:
             await self._reader.event()
