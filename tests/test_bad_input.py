@@ -705,6 +705,10 @@ def little_patience() -> Iterator[None]:
     try:
         yield
     finally:
+        if connection.vendor == "postgresql":
+            # A pool would hand the setting on with the connection.
+            with connection.cursor() as cursor:
+                cursor.execute("RESET lock_timeout")
         connection.close()
 
 

@@ -65,8 +65,9 @@ if database["ENGINE"].endswith("sqlite3"):
         init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     )
 elif database["ENGINE"].endswith("postgresql") and find_spec("psycopg_pool"):
-    # Under ASGI each request has a thread, and so without a pool a new connection, of its own.
-    database.setdefault("OPTIONS", {}).setdefault("pool", {"max_size": 20})
+    # Under ASGI each request has a thread, and so without a pool a new connection, of its own. Where there is no
+    # connection to be had, nobody waits for half a minute to be told.
+    database.setdefault("OPTIONS", {}).setdefault("pool", {"max_size": 20, "timeout": 2})
 DATABASES = {"default": database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -18,11 +18,6 @@ ENVELOPE_VERSION = 1
 """Processes of two releases run side by side during a deploy; they pass over envelopes that they do not know."""
 
 
-class Leaver(TypedDict):
-    user: str
-    frame: str
-
-
 class ChangesEnvelope(TypedDict):
     """A ``changes`` frame, encoded once for the whole cluster, and who is told of it."""
 
@@ -34,7 +29,7 @@ class ChangesEnvelope(TypedDict):
     frame: str
     lowest_seq: int | None
     joined: list[tuple[str, int]]
-    left: list[tuple[str, str]]
+    left: list[tuple[str, int, str]]
 
 
 def user_key(user_id: Any) -> str:
@@ -44,7 +39,7 @@ def user_key(user_id: Any) -> str:
 
 def changes_envelope(changes: wire.Changes) -> ChangesEnvelope:
     """``joined`` are the present members among the changed rows with the first seq they may see; ``left`` are those
-    who are out, each with the frame that tells them so and nothing else."""
+    who are out, each with the version of that and the frame that tells them so and nothing else."""
     return {
         "v": ENVELOPE_VERSION,
         "kind": "changes",
@@ -54,7 +49,11 @@ def changes_envelope(changes: wire.Changes) -> ChangesEnvelope:
         "frame": wire.encode({"type": "changes", **wire.changes(changes)}),
         "lowest_seq": min((row.seq for row in changes.messages), default=None),
         "joined": [(user_key(row.user_id), row.first_seq) for row in changes.members if row.is_present],
-        "left": [(user_key(row.user_id), _farewell(changes, row)) for row in changes.members if not row.is_present],
+        "left": [
+            (user_key(row.user_id), row.version, _farewell(changes, row))
+            for row in changes.members
+            if not row.is_present
+        ],
     }
 
 

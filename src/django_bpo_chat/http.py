@@ -100,7 +100,7 @@ class ChatAPIView(APIView):
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, OperationalError | InterfaceError):
-            logger.warning("The database is not available", exc_info=exc)
+            logger.warning("The database is not available: %s", exc)
             exc = Unavailable()
         return super().handle_exception(exc)
 

@@ -163,8 +163,8 @@ def assert_learned_of_removal(client: Client, uri: str) -> None:
     frames = [frame for frame in client.frames if frame["type"] == "changes" and frame["chat"] == uri]
     removals = [row for row in frames[-1]["members"] if row["left"] and row["username"] == client.username]
     assert removals, f"the last that {client.username} heard is {frames[-1]}"
-    for frame in frames[:-1]:
-        assert not any(row["left"] for row in frame["members"]), frame
+    again = [frame for frame in frames[:-1] if any(row["left"] for row in frame["members"])]
+    assert not again, f"{client.username} hears more of a chat after having been removed: {again} and {frames[-1]}"
     newest = max(row["version"] for frame in frames for row in frame["messages"])
     assert newest < removals[0]["version"]
     assert uri not in client.views

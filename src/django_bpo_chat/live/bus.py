@@ -24,7 +24,7 @@ GROUP = "bpo_chat.hubs"
 BATCH = 100
 MOST_WAITING = 10_000
 SEND_SECONDS = 5
-BEAT_SECONDS = 8
+BEAT_SECONDS = 4
 DEAF_SECONDS = 3 * BEAT_SECONDS
 """A listener that has not even heard its own heart beat for so long is rebuilt."""
 
@@ -159,13 +159,13 @@ class Listener:
             except Exception as error:  # noqa: BLE001  (likewise)
                 failures += 1
                 logger.warning("Not listening to the channel layer: %r", error)
-            self._sweep()
             await asyncio.sleep(min(0.5 * 2**failures, 10) * random.uniform(0.8, 1.2))
 
     async def _listen(self, layer: Any) -> None:
         """Join and receive; ends after an hour, to join anew."""
         channel = await asyncio.wait_for(layer.new_channel(), SEND_SECONDS)
         await asyncio.wait_for(layer.group_add(GROUP, channel), SEND_SECONDS)
+        self._sweep()
         beating = asyncio.create_task(self._beat())
         loop = asyncio.get_running_loop()
         rejoin_at = loop.time() + REJOIN_SECONDS

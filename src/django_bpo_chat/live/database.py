@@ -44,7 +44,7 @@ def _run(work: Callable[[], Result]) -> Result:
     try:
         return work()
     except (InterfaceError, OperationalError) as error:
-        logger.warning("The database is not available", exc_info=error)
+        logger.warning("The database is not available: %s", error)
         connections.close_all()  # the next job begins with a new one
         raise Unavailable from error
 

@@ -166,9 +166,9 @@ class Hub:
 
     def _tell_leavers(self, envelope: Envelope) -> None:
         """Once: nothing of the chat may follow what tells a client that it is out."""
-        uri, version = envelope["chat"], envelope["version"]
+        uri = envelope["chat"]
         route = self._routes.get(uri)
-        for user, frame in envelope["left"]:
+        for user, version, frame in envelope["left"]:
             if route is not None and route.version <= version:  # it is the sweep that tells, ahead of the events
                 route.members.pop(user, None)
             for socket in self._of_user(user):

@@ -57,7 +57,7 @@ class Route:
     def advance(self, envelope: Envelope) -> None:
         """The membership after the event."""
         self.version = envelope["version"]
-        for user, _ in envelope["left"]:
+        for user, *_ in envelope["left"]:
             self.members.pop(user, None)
         self.members.update(dict(envelope["joined"]))
 
