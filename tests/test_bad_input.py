@@ -244,7 +244,9 @@ def test_the_content_type_of_a_request_without_a_body_does_no_harm(
 ) -> None:
     client = Client()
     for content_type in CONTENT_TYPES:
-        for query in ["limit=5", "limit=%C3%A9", "cursor=a-", ""]:
+        # With some charsets Django itself fails at a query string, before any view of any site is asked.
+        fails_in_django = content_type.endswith(("idna", "punycode", "rot13", "base64", "zlib", "undefined"))
+        for query in [""] if fails_in_django else ["limit=5", "limit=%C3%A9", "cursor=a-", ""]:
             with subtests.test(content_type, query=query):
                 response = client.get(
                     f"/api/v1/{path.format(uri=uri)}?{query}", headers=wali.headers, CONTENT_TYPE=content_type

@@ -221,6 +221,8 @@ def wait_until_waiting(number: int, sendings: Sequence[Future[Any]]) -> None:
         return
     for _ in range(600):
         with connection.cursor() as cursor:
+            # Within a transaction PostgreSQL would show what it has shown before.
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
             cursor.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
             )

@@ -59,12 +59,12 @@ CALLS: dict[str, tuple[int, Callable[[Site], Answer]]] = {
     "join": (10, lambda site: site.mabel.patch(site.path(), {})),
     "join again": (6, lambda site: site.wali.patch(site.path(), {})),
     "add": (11, lambda site: site.wali.patch(site.path(), {"username": "mabel"})),
-    "edit the chat": (8, lambda site: site.wali.patch(site.path(), {"title": "Picnic"})),
+    "edit the chat": (7, lambda site: site.wali.patch(site.path(), {"title": "Picnic"})),
     "remove": (7, lambda site: site.wali.delete(site.path("members/other0/"))),
-    "leave": (8, lambda site: site.wali.delete(site.path("members/wali/"))),
+    "leave": (7, lambda site: site.wali.delete(site.path("members/wali/"))),
     "mark read": (4, lambda site: site.wali.put(site.path("read/"), {"seq": 10**6})),
-    "start a group": (6, lambda site: site.wali.post("chats/", {"members": ["mabel"]})),
-    "start a personal chat": (7, lambda site: site.wali.post("chats/", {"username": "mabel"})),
+    "start a group": (7, lambda site: site.wali.post("chats/", {"members": ["mabel"]})),
+    "start a personal chat": (8, lambda site: site.wali.post("chats/", {"username": "mabel"})),
 }
 
 

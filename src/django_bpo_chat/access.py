@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Case, F, OuterRef, QuerySet, Subquery, When
+from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
 from django.utils.translation import gettext_lazy as _
 
 from . import wire
@@ -86,7 +86,8 @@ def chats(actor: User) -> "QuerySet[Membership]":
 
 def latest_chats(actor: User, most: int) -> list[Membership]:
     """The actor's memberships, the last active chats first, with nothing but the chat and the ``unread_count``."""
-    return list(_memberships(actor).with_unread_count().order_by("-chat__active_at", "-chat_id")[:most])
+    memberships = Membership.objects.present().of(actor).select_related("chat")
+    return list(memberships.with_unread_count().order_by("-chat__active_at", "-chat_id")[:most])
 
 
 def chat_views(memberships: Sequence[Membership]) -> list[wire.ChatView]:
@@ -112,8 +113,11 @@ def _first_members(memberships: Sequence[Membership]) -> dict[int, list[Membersh
 
 
 def _last_messages(memberships: Sequence[Membership]) -> Iterable[Message]:
-    chats = [each.chat_id for each in memberships if each.first_seq <= each.chat.last_seq]
-    return Message.objects.with_author().filter(chat__in=chats, seq=F("chat__last_seq"))
+    wanted = Q(pk=None)  # and for each chat the last as of its version: later ones are not this reader's yet
+    for each in memberships:
+        if each.first_seq <= each.chat.last_seq:
+            wanted |= Q(chat=each.chat_id, seq=each.chat.last_seq)
+    return Message.objects.with_author().filter(wanted)
 
 
 def members(actor: User, uri: str) -> "QuerySet[Membership]":
@@ -166,7 +170,7 @@ def messages(
     elif before is not None:
         low = min(before, last + 1) - limit
     elif around is not None:
-        low = min(around - limit // 2, last - limit + 1)
+        low = max(min(around - limit // 2, last - limit + 1), first)
     else:
         low = last - limit + 1
     high = min(low + limit - 1, last)
@@ -243,6 +247,11 @@ def _page(chat: Chat, since: int, version: int, rows: Sequence[Message | Members
 # People
 
 
+def nobody(field: str) -> Invalid:
+    """The same words for names that are unknown, inactive or unwilling."""
+    return Invalid({field: [_("Nobody of this name can be added.")]})
+
+
 def contacts(actor: User, usernames: Iterable[str], *, field: str) -> list[User]:
     """The users of these handles whom the actor may write to, the actor left out.
 
@@ -255,5 +264,5 @@ def contacts(actor: User, usernames: Iterable[str], *, field: str) -> list[User]
     found = {handle(user): user for user in users_with_handles(wanted)} if wanted else {}
     may_contact = get_adapter().may_contact
     if not all(name in found and found[name].is_active and may_contact(actor, found[name]) for name in wanted):
-        raise Invalid({field: [_("Nobody of this name can be added.")]})
+        raise nobody(field)
     return [found[name] for name in wanted]

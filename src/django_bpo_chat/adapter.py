@@ -7,7 +7,7 @@ from django.utils.module_loading import import_string
 
 from .conf import chat_settings
 from .models import Chat
-from .users import User
+from .users import User, handle_field
 
 
 class Adapter:
@@ -35,8 +35,10 @@ class Adapter:
     def new_user(self, username: str, email: str) -> User:
         """An unsaved user for a sign-up; the password is set and the row saved by the caller."""
         user_model = get_user_model()
-        values: dict[str, Any] = {user_model.USERNAME_FIELD: username, user_model.get_email_field_name(): email}
-        return user_model(**values)
+        values: dict[str, Any] = {user_model.USERNAME_FIELD: username, handle_field(): username}
+        if handle_field() == user_model._meta.pk.name:
+            del values[handle_field()]
+        return user_model(**{**values, user_model.get_email_field_name(): email})
 
 
 def get_adapter() -> Adapter:

@@ -9,4 +9,6 @@ class ChatConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, receivers  # noqa: F401  (importing them registers them)
+        from . import checks, receivers  # noqa: F401  (importing the checks registers them)
+
+        receivers.connect()

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any, TypedDict
+from typing import Any
 
 from django.db import router, transaction
 from django.utils.module_loading import import_string
@@ -18,18 +18,8 @@ ENVELOPE_VERSION = 1
 """Processes of two releases run side by side during a deploy; they pass over envelopes that they do not know."""
 
 
-class ChangesEnvelope(TypedDict):
-    """A ``changes`` frame, encoded once for the whole cluster, and who is told of it."""
-
-    v: int
-    kind: str
-    chat: str
-    since: int
-    version: int
-    frame: str
-    lowest_seq: int | None
-    joined: list[tuple[str, int]]
-    left: list[tuple[str, int, str]]
+Envelope = dict[str, Any]
+"""An event on the bus: ``v``, ``kind``, and what that kind needs."""
 
 
 def user_key(user_id: Any) -> str:
@@ -37,16 +27,19 @@ def user_key(user_id: Any) -> str:
     return str(user_id)
 
 
-def changes_envelope(changes: wire.Changes) -> ChangesEnvelope:
-    """``joined`` are the present members among the changed rows with the first seq they may see; ``left`` are those
-    who are out, each with the version of that and the frame that tells them so and nothing else."""
+def changes_envelope(changes: wire.Changes) -> Envelope:
+    """A ``changes`` frame, encoded once for the whole cluster, and who is told of it.
+
+    ``joined`` are the present members among the changed rows with the first seq they may see; ``left`` are those
+    who are out, each with the version of that and the frame that tells them so and nothing else.
+    """
     return {
         "v": ENVELOPE_VERSION,
         "kind": "changes",
         "chat": changes.chat.uri,
         "since": changes.since,
         "version": changes.version,
-        "frame": wire.encode({"type": "changes", **wire.changes(changes)}),
+        "frame": wire.frame("changes", wire.changes(changes)),
         "lowest_seq": min((row.seq for row in changes.messages), default=None),
         "joined": [(user_key(row.user_id), row.first_seq) for row in changes.members if row.is_present],
         "left": [
@@ -59,7 +52,7 @@ def changes_envelope(changes: wire.Changes) -> ChangesEnvelope:
 
 def _farewell(changes: wire.Changes, row: Membership) -> str:
     own_row = wire.Changes(chat=changes.chat, since=changes.since, version=row.version, members=[row])
-    return wire.encode({"type": "changes", **wire.changes(own_row)})
+    return wire.frame("changes", wire.changes(own_row))
 
 
 def chat_changed(changes: wire.Changes) -> None:
@@ -69,7 +62,7 @@ def chat_changed(changes: wire.Changes) -> None:
 
 def marked_read(chat: Chat, reader: User, seq: int) -> None:
     """Tell the members how far somebody has read; not stored in the log, may be lost."""
-    frame = wire.encode({"type": "read", "chat": chat.uri, "username": handle(reader), "seq": seq})
+    frame = wire.frame("read", {"chat": chat.uri, "username": handle(reader), "seq": seq})
     _publish({"v": ENVELOPE_VERSION, "kind": "ephemeral", "chat": chat.uri, "frame": frame})
 
 
@@ -83,9 +76,9 @@ def logged_out(login: str) -> None:
     _publish({"v": ENVELOPE_VERSION, "kind": "logout", "login": login})
 
 
-def _publish(envelope: Any) -> None:
+def _publish(envelope: Envelope) -> None:
     def deliver() -> None:
-        publish: Callable[[Any], None] = import_string(chat_settings.bus)
+        publish: Callable[[Envelope], None] = import_string(chat_settings.bus)
         publish(envelope)
 
     transaction.on_commit(deliver, using=router.db_for_write(Chat), robust=True)

@@ -1,9 +1,10 @@
-"""What an operation can refuse. Each error has a stable code, an HTTP status and, where it ends a socket, a close code.
+"""What an operation can refuse. Each error has a stable code and an HTTP status.
 
 The codes are the contract's; a client may rely on them, so a new one is a change of the API.
 """
 
 from collections.abc import Mapping, Sequence
+from enum import IntEnum
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -11,12 +12,20 @@ from django.utils.translation import gettext_lazy as _
 Text = str | Promise
 
 
+class CloseCode(IntEnum):
+    """Why a socket ends. They read like HTTP."""
+
+    BAD_FRAMES = 4400
+    NOT_AUTHENTICATED = 4401
+    TOO_SLOW = 4408
+    UNAVAILABLE = 4503
+
+
 class ChatError(Exception):
     """Base of every refusal."""
 
     code = "invalid"
     status = 400
-    close_code = 4400
     detail: Text = _("Invalid input.")
 
     def __init__(self, detail: Text | None = None) -> None:
@@ -44,28 +53,24 @@ class ParseError(ChatError):
 class NotAuthenticated(ChatError):
     code = "not_authenticated"
     status = 401
-    close_code = 4401
     detail = _("Authentication credentials were missing, wrong or out of date.")
 
 
 class NotAllowed(ChatError):
     code = "not_allowed"
     status = 403
-    close_code = 4403
     detail = _("You may not do this.")
 
 
 class NotAMember(ChatError):
     code = "not_a_member"
     status = 403
-    close_code = 4403
     detail = _("You are not a member of this chat.")
 
 
 class NotFound(ChatError):
     code = "not_found"
     status = 404
-    close_code = 4403
     detail = _("Not found.")
 
 
@@ -81,10 +86,15 @@ class TooLarge(ChatError):
     detail = _("This is larger than 64 KiB.")
 
 
+class LengthRequired(ChatError):
+    code = "length_required"
+    status = 411
+    detail = _("A body without a Content-Length cannot be read here.")
+
+
 class Unavailable(ChatError):
     """The database could not be reached, or its lock not be had in time. Nothing was stored: safe to repeat."""
 
     code = "unavailable"
     status = 503
-    close_code = 4503
     detail = _("Not available at the moment. Try again.")

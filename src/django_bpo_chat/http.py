@@ -6,12 +6,12 @@ from typing import Any, cast
 
 from django.core.exceptions import SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
-from django.db import InterfaceError, OperationalError, connections, transaction
+from django.db import InterfaceError, InternalError, OperationalError, connections, transaction
 from django.http import HttpRequest, UnreadablePostError
 from django.utils.module_loading import import_string
 from rest_framework import exceptions as drf
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.parsers import JSONParser
+from rest_framework.parsers import BaseParser
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -21,7 +21,16 @@ from rest_framework.views import APIView, exception_handler
 
 from . import wire
 from .conf import chat_settings
-from .exceptions import ChatError, Invalid, NotAuthenticated, ParseError, TooLarge, Unavailable
+from .exceptions import (
+    ChatError,
+    Invalid,
+    LengthRequired,
+    NotAllowed,
+    NotAuthenticated,
+    ParseError,
+    TooLarge,
+    Unavailable,
+)
 from .serializers import validated
 from .users import User
 
@@ -44,10 +53,13 @@ CODES = {
 """The contract's codes for what REST framework refuses by itself."""
 
 
-class LengthRequired(ChatError):
-    code = "length_required"
-    status = 411
-    detail = "A body without a Content-Length cannot be read here."
+class UnreadBody(BaseParser):
+    """Leaves the body for :func:`read_json`, also when session authentication looks for a form in it."""
+
+    media_type = "*/*"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+        return {}
 
 
 class ChatAPIView(APIView):
@@ -58,7 +70,7 @@ class ChatAPIView(APIView):
     """
 
     permission_classes: Sequence[type[BasePermission]] = (IsAuthenticated,)
-    parser_classes = (JSONParser,)
+    parser_classes = (UnreadBody,)
     renderer_classes = (JSONRenderer,)
     throttle_classes = ()
     versioning_class = None
@@ -90,16 +102,16 @@ class ChatAPIView(APIView):
         """The query string, validated."""
         return validated(serializer_class, self.request.query_params)
 
-    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Django would decode the query string, too, with the charset that the content type of a body names."""
-        request.encoding = "utf-8"
-        return super().initialize_request(request, *args, **kwargs)
+        request._request.encoding = "utf-8"
+        super().initial(request, *args, **kwargs)
 
     def get_exception_handler(self) -> Any:
         return error_response
 
     def handle_exception(self, exc: Exception) -> Response:
-        if isinstance(exc, OperationalError | InterfaceError):
+        if isinstance(exc, InterfaceError | InternalError | OperationalError):
             logger.warning("The database is not available: %s", exc)
             exc = Unavailable()
         return super().handle_exception(exc)
@@ -154,17 +166,15 @@ def error_response(exc: Exception, context: dict[str, Any]) -> Response | None:
         return Response(_body(exc.code, exc.detail), exc.status, headers=HEADERS.get(exc.code))
     response = exception_handler(exc, context)
     if response is not None:
-        response.data = _body(CODES[response.status_code], _detail(exc))
+        response.data = _body(CODES.get(response.status_code, ChatError.code), _detail(exc))
     return response
 
 
 def _detail(exc: Exception) -> Any:
     """Every 401 reads the same: it does not tell what was wrong with a token or whose it was."""
-    if isinstance(exc, drf.APIException) and not isinstance(exc, drf.AuthenticationFailed | drf.NotAuthenticated):
-        return exc.detail
-    if isinstance(exc, drf.APIException):
+    if isinstance(exc, drf.AuthenticationFailed | drf.NotAuthenticated):
         return NotAuthenticated.detail
-    return "Not found."
+    return getattr(exc, "detail", NotAllowed.detail)
 
 
 def _body(code: str, detail: Any) -> dict[str, str]:

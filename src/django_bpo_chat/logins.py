@@ -9,7 +9,7 @@ from .users import User
 _SALT = "django_bpo_chat.logins"
 
 
-def session_login(session_key: str) -> str:
+def login_of_session(session_key: str) -> str:
     """The name of a session's log-in on the bus."""
     return salted_hmac(f"{_SALT}.session", session_key, algorithm="sha256").hexdigest()
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 
 from django.conf import settings
 from django.db import models, router
-from django.db.models import Count, F, OuterRef, Q, Subquery
+from django.db.models import Count, F, Max, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
@@ -66,6 +66,11 @@ class ChatQuerySet(models.QuerySet["Chat"]):
     def changed_since(self, moment: datetime) -> "ChatQuerySet":
         return self.filter(changed_at__gte=moment)
 
+    def newest_change(self) -> datetime | None:
+        """The database's time of it; a row from the future, as of a clock that was wrong once, does not count."""
+        newest: datetime | None = self.filter(changed_at__lte=ClockTime()).aggregate(newest=Max("changed_at"))["newest"]
+        return newest
+
 
 class Chat(models.Model):
     class Kind(models.TextChoices):
@@ -98,7 +103,6 @@ class Chat(models.Model):
         verbose_name_plural = _("chats")
         indexes: ClassVar = [
             models.Index(fields=["changed_at"], name="bpo_chat_changed"),
-            models.Index(fields=["active_at", "id"], name="bpo_chat_active"),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -168,7 +172,7 @@ class Membership(models.Model):
         ADMIN = "admin", _("admin")
         MEMBER = "member", _("member")
 
-    chat = models.ForeignKey(Chat, models.CASCADE, related_name="memberships")
+    chat = models.ForeignKey(Chat, models.CASCADE, related_name="memberships", db_index=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     role = models.CharField(max_length=6, choices=Role, default=Role.MEMBER)
     version = models.PositiveBigIntegerField(default=1)
@@ -189,6 +193,7 @@ class Membership(models.Model):
             models.Index(fields=["chat", "version"], name="bpo_member_version"),
             models.Index(fields=["chat", "id"], condition=Q(left_at=None), name="bpo_member_present"),
             models.Index(fields=["user", "chat"], condition=Q(left_at=None), name="bpo_member_chats"),
+            models.Index(fields=["left_at"], condition=Q(left_at__isnull=False), name="bpo_member_left"),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["chat", "user"], name="bpo_member_once"),
@@ -225,7 +230,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
 
 
 class Message(models.Model):
-    chat = models.ForeignKey(Chat, models.CASCADE, related_name="messages")
+    chat = models.ForeignKey(Chat, models.CASCADE, related_name="messages", db_index=False)
     seq = models.PositiveBigIntegerField()
     version = models.PositiveBigIntegerField()
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")

@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from .access import MAX_ROWS
+from .access import MAX_CONTACTS, MAX_ROWS
 from .exceptions import Invalid
 from .models import CLIENT_ID_LENGTH
 
@@ -67,6 +67,18 @@ class FlagField(serializers.BooleanField):
         return data
 
 
+class NamesField(serializers.ListField):
+    """A list of names. One's own and repeats are ignored later, so it may be longer than what it adds."""
+
+    child = TextField()
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        if isinstance(data, list) and len(data) > 2 * MAX_CONTACTS:
+            raise serializers.ValidationError(_("These are too many names."))
+        names: list[str] = super().to_internal_value(data)
+        return names
+
+
 class QueryNumberField(serializers.IntegerField):
     """Digits in a query string."""
 
@@ -74,6 +86,8 @@ class QueryNumberField(serializers.IntegerField):
         super().__init__(**{"min_value": 0, "required": False, **options})
 
     def to_internal_value(self, data: Any) -> int:
+        if not (isinstance(data, str) and data.isascii() and data.isdigit()):
+            self.fail("invalid")
         number: int = super().to_internal_value(data)
         return min(number, BIGGEST)
 
@@ -84,7 +98,7 @@ class QueryNumberField(serializers.IntegerField):
 class StartChatInput(serializers.Serializer[Any]):
     username = TextField(required=False)
     title = TextField(required=False)
-    members = serializers.ListField(child=TextField(), required=False)
+    members = NamesField(required=False)
 
     def validate(self, attrs: Data) -> Data:
         if "username" in attrs and (attrs.get("title") or attrs.get("members")):

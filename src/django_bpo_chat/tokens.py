@@ -3,6 +3,7 @@
 from typing import Any, cast
 from uuid import uuid4
 
+from django.core.exceptions import ValidationError
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken
 from rest_framework_simplejwt.tokens import RefreshToken, Token
@@ -31,7 +32,12 @@ class BearerAuthentication(JWTAuthentication):
     def get_user(self, validated_token: Token) -> User:  # type: ignore[override]
         try:
             user: Any = super().get_user(validated_token)
-        except (TypeError, ValueError, OverflowError) as error:  # a user id of another kind than this site's
+        except (
+            TypeError,
+            ValueError,
+            OverflowError,
+            ValidationError,
+        ) as error:  # no user id of this site
             raise InvalidToken from error
         stamp: Any = validated_token.get(STAMP_CLAIM)
         if stamp is not None and stamp not in current_stamps(user):

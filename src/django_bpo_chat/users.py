@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldDoesNotExist
+from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import router
 from django.db.models import QuerySet
 
@@ -53,5 +53,5 @@ def users_with_handles(handles: Iterable[str]) -> list[User]:
     names = [each for each in handles if "\0" not in each]
     try:
         return list(stored_users().filter(**{f"{handle_field()}__in": names}))
-    except (ValueError, OverflowError):  # something that cannot be a primary key
+    except (ValueError, OverflowError, ValidationError):  # something that cannot be a primary key
         return []

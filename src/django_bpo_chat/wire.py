@@ -58,6 +58,11 @@ def encode(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def frame(kind: str, body: Dict) -> str:
+    """A frame as it leaves."""
+    return encode({"type": kind, **body})
+
+
 def decode(text: bytes | str) -> Any:
     """The JSON value in a body or a frame.
 

@@ -1,6 +1,7 @@
 """What the account views do, on Django's authentication and simplejwt's tokens."""
 
 import unicodedata
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 from uuid import uuid4
 
@@ -9,9 +10,12 @@ from django.contrib.auth.models import update_last_login
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connections, router, transaction
+from django.db.models import Value
+from django.db.models.functions import Lower
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.settings import api_settings as drf_settings
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import RefreshToken
@@ -19,20 +23,21 @@ from rest_framework_simplejwt.tokens import RefreshToken
 from .. import events
 from ..adapter import get_adapter
 from ..exceptions import Invalid, NotAuthenticated
-from ..models import Chat
 from ..tokens import LOGIN_CLAIM, BearerAuthentication, new_refresh_token
-from ..users import User, handle_field
+from ..users import User, handle, handle_field, stored_users
 
+TAKEN = _("This is taken already.")
+ASCII_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 SIGN_UP_LOCK = 0x62706F_63686174  # "bpochat" in ASCII: an advisory lock's key, shared by all processes of a site
 
 
-def sign_up(*, username: str, email: str, password: str) -> User:
-    """A new user. Raises ``Invalid`` with what is wrong in each field.
+def sign_up(*, username: str, email: str, password: str) -> tuple[User, RefreshToken]:
+    """A new user and the tokens of their first log-in. Raises ``Invalid`` with what is wrong in each field.
 
     Names and emails are taken whatever the ASCII case and the Unicode form they are written in. The column need not
     be unique for that: sign-ups check and save one after the other. The password is hashed before they queue.
     """
-    user = get_adapter().new_user(unicodedata.normalize("NFKC", username), unicodedata.normalize("NFKC", email))
+    user = get_adapter().new_user(_normalized(username), _normalized(email))
     _validate(user, password)
     user.set_password(password)
     database = router.db_for_write(type(user))
@@ -41,10 +46,10 @@ def sign_up(*, username: str, email: str, password: str) -> User:
             _queue_sign_ups(database)
             _check_free(user)
             user.save(using=database)
-    except IntegrityError:  # taken in this moment by some other part of the site
+            return user, new_refresh_token(user)
+    except IntegrityError:  # taken in this moment by some other part of the site, or by its own idea of equal
         _check_free(user)
-        raise
-    return user
+        raise Invalid({drf_settings.NON_FIELD_ERRORS_KEY: [TAKEN]}) from None
 
 
 def log_in(request: HttpRequest, *, email: str, password: str) -> RefreshToken:
@@ -67,13 +72,14 @@ def refresh(raw_token: str) -> dict[str, str]:
     token = _live_token(raw_token)
     if not api_settings.ROTATE_REFRESH_TOKENS:
         return {"access": str(token.access_token)}
+    successor = _live_token(raw_token)
+    successor.set_jti()
+    successor.set_exp()
+    successor.set_iat()
+    successor.outstand()  # first, so that a failure leaves the old one alive
     if api_settings.BLACKLIST_AFTER_ROTATION:
         _retire(token)
-    token.set_jti()
-    token.set_exp()
-    token.set_iat()
-    token.outstand()
-    return {"access": str(token.access_token), "refresh": str(token)}
+    return token_pair(successor)
 
 
 def log_out(raw_token: str) -> None:
@@ -89,7 +95,9 @@ def token_pair(token: RefreshToken) -> dict[str, str]:
 
 
 def _validate(user: User, password: str) -> None:
-    errors = {}
+    errors: dict[str, list[Any]] = {}
+    if handle(user) in {".", ".."}:  # which are no part of a URL
+        errors[handle_field()] = [_("This cannot be a name.")]
     try:
         user.clean_fields(exclude={field.name for field in user._meta.fields} - set(_name_fields()))
     except ValidationError as error:
@@ -108,14 +116,26 @@ def _name_fields() -> tuple[str, ...]:
 
 
 def _check_free(user: User) -> None:
-    users = get_user_model()._default_manager.using(router.db_for_write(type(user)))
-    taken = {
-        name: [_("This is taken already.")]
-        for name in dict.fromkeys(_name_fields())
-        if (value := getattr(user, name)) is not None and users.filter(**{f"{name}__iexact": value}).exists()
-    }
+    names = {name: getattr(user, name) for name in _name_fields()}
+    taken = {name: [TAKEN] for name, value in names.items() if value is not None and _users_called(name, value)}
     if taken:
         raise Invalid(taken)
+
+
+def _users_called(field: str, value: Any) -> list[User]:
+    """The database's idea of case is wider than ASCII on PostgreSQL; what is the same is decided here."""
+    if not isinstance(value, str):
+        return list(stored_users().filter(**{field: value}))
+    found = stored_users().alias(folded=Lower(field)).filter(folded=Lower(Value(value)))
+    return [user for user in found if _folded(getattr(user, field)) == _folded(value)]
+
+
+def _folded(text: str) -> str:
+    return _normalized(text).translate(ASCII_LOWER)
+
+
+def _normalized(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).strip()
 
 
 def _queue_sign_ups(database: str) -> None:
@@ -124,15 +144,16 @@ def _queue_sign_ups(database: str) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SIGN_UP_LOCK])
-    else:
-        Chat.objects.using(database).filter(uri="").update(version=0)  # changes no row, but takes SQLite's writer lock
+    else:  # changes no row, but takes SQLite's writer lock
+        no_name = {get_user_model().USERNAME_FIELD: ""}
+        stored_users().filter(**no_name).update(**no_name)
 
 
 def _user_with(email: str) -> User | None:
     """The one user of this email. Of several old accounts that differ in case only, the one written like this."""
     field = get_user_model().get_email_field_name()
-    email = unicodedata.normalize("NFKC", email.strip())
-    found = list(get_user_model()._default_manager.filter(**{f"{field}__iexact": email})[:10])
+    email = _normalized(email)
+    found = _users_called(field, email) if "\0" not in email else []
     if len(found) > 1:
         found = [user for user in found if getattr(user, field) == email]
     return found[0] if len(found) == 1 else None
@@ -150,7 +171,8 @@ def _live_token(raw_token: str) -> RefreshToken:
 
 
 def _retire(token: RefreshToken) -> None:
-    """Raises ``NotAuthenticated`` for all but the first. Needs simplejwt's blacklist app, as a check says."""
+    """Raises ``NotAuthenticated`` for all but the first. Without simplejwt's blacklist app, of which a check warns,
+    nothing happens."""
     if hasattr(token, "blacklist"):
         blacklisted: Any = token.blacklist()  # annotated as the row, but it is what get_or_create() returns
         if not blacklisted[1]:

@@ -12,7 +12,7 @@ PASSWORD_LENGTH = 128
 
 
 class SignUpInput(serializers.Serializer[Any]):
-    username = TextField(trim_whitespace=True, allow_blank=False)
+    username = TextField(allow_blank=False)
     email = serializers.EmailField()
     password = TextField(allow_blank=False, max_length=PASSWORD_LENGTH)
     password2 = TextField(allow_blank=False, max_length=PASSWORD_LENGTH)

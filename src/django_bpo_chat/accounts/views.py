@@ -8,7 +8,6 @@ from rest_framework.response import Response
 
 from ..http import ChatAPIView, read_json
 from ..serializers import validated
-from ..tokens import new_refresh_token
 from ..users import User, email, handle
 from . import flows
 from .serializers import LogInInput, RefreshTokenInput, SignUpInput
@@ -25,9 +24,8 @@ class PublicView(ChatAPIView):
 
 class SignUpView(PublicView):
     def post(self, request: Request) -> Response:
-        user = flows.sign_up(**self.parse(SignUpInput))
-        tokens = flows.token_pair(new_refresh_token(user))
-        return Response({"user": _card(user), **tokens}, status=201)
+        user, token = flows.sign_up(**self.parse(SignUpInput))
+        return Response({"user": _card(user), **flows.token_pair(token)}, status=201)
 
 
 class LogInView(PublicView):

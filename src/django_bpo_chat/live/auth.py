@@ -1,6 +1,7 @@
 """Who is at the other end of a socket."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -14,23 +15,30 @@ from rest_framework.exceptions import APIException
 from rest_framework_simplejwt.settings import api_settings
 
 from ..exceptions import NotAuthenticated
-from ..logins import current_stamps, password_stamp, session_login, stamp
+from ..logins import current_stamps, login_of_session, password_stamp, stamp
 from ..tokens import LOGIN_CLAIM, BearerAuthentication
 from ..users import User
 
 Scope = Mapping[str, Any]
+
+SESSION_SECONDS = 300
+"""Until a socket's session is looked at again; what a log-out may take where the bus has lost it."""
 
 TOKEN_PARAMETERS = frozenset({"access", "access_token", "authorization", "jwt", "token"})
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A user who has proved who they are. ``expires_at`` is in seconds since the epoch."""
+    """A user who has proved who they are. ``expires_at`` is in seconds since the epoch.
+
+    A login by session is taken for granted for some minutes, then looked at again.
+    """
 
     user: User
     name: str | None
     stamp: str
     expires_at: float
+    session_key: str | None = None
 
 
 def has_token_in_url(scope: Scope) -> bool:
@@ -44,11 +52,11 @@ def handshake_login(scope: Scope) -> Login | None:
 
     Asks the database. Raises ``NotAuthenticated`` for a bearer that is not valid: it does not fall back to a cookie.
     """
-    for token in _bearers(scope):
+    token = next(_bearers(scope), None)
+    if token is not None:
         return token_login(token)
-    if _is_same_origin(scope):
-        return _session_login(scope)
-    return None
+    key = _cookie(scope, settings.SESSION_COOKIE_NAME) if _is_same_origin(scope) else None
+    return session_login(key) if key and "\0" not in key else None
 
 
 def token_login(token: str) -> Login:
@@ -62,15 +70,14 @@ def token_login(token: str) -> Login:
     return Login(user, valid.get(LOGIN_CLAIM), password_stamp(user), float(valid["exp"]))
 
 
-def _session_login(scope: Scope) -> Login | None:
-    key = _cookie(scope, settings.SESSION_COOKIE_NAME)
-    if not key:
-        return None
+def session_login(key: str) -> Login | None:
+    """Asks the database. None for a session that has ended, or is nobody's."""
     session = import_module(settings.SESSION_ENGINE).SessionStore(key)
     user = _session_user(session)
     if user is None or not user.is_active or stamp(session.get(HASH_SESSION_KEY, "")) not in current_stamps(user):
         return None
-    return Login(user, session_login(key), password_stamp(user), session.get_expiry_date().timestamp())
+    expires_at = min(time.time() + SESSION_SECONDS, session.get_expiry_date().timestamp())
+    return Login(user, login_of_session(key), password_stamp(user), expires_at, key)
 
 
 def _session_user(session: Any) -> User | None:
@@ -84,7 +91,7 @@ def _session_user(session: Any) -> User | None:
 
 def _is_same_origin(scope: Scope) -> bool:
     """A page of another site may open a socket with the visitor's cookie; only the ``Origin`` tells."""
-    origin, host = (next(iter(_headers(scope, name)), "").lower() for name in (b"origin", b"host"))
+    origin, host = (next(_headers(scope, name), "").lower() for name in (b"origin", b"host"))
     try:
         given = urlsplit(origin)
     except ValueError:
@@ -101,7 +108,7 @@ def _is_trusted(origin: SplitResult, trusted: str) -> bool:
     return origin.scheme == scheme and is_same_domain(origin.netloc, domain.lstrip("*"))
 
 
-def _bearers(scope: Scope) -> Iterable[str]:
+def _bearers(scope: Scope) -> Iterator[str]:
     for header in _headers(scope, b"authorization"):
         kind, _, token = header.partition(" ")
         if kind in api_settings.AUTH_HEADER_TYPES:
@@ -116,5 +123,5 @@ def _cookie(scope: Scope, name: str) -> str | None:
     return None
 
 
-def _headers(scope: Scope, name: bytes) -> Iterable[str]:
+def _headers(scope: Scope, name: bytes) -> Iterator[str]:
     return (value.decode("latin-1") for key, value in scope.get("headers", ()) if key.lower() == name)

@@ -13,16 +13,18 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
+from uuid import uuid4
 
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 
 from ..conf import chat_settings
+from ..events import Envelope
 
 logger = logging.getLogger(__name__)
 
 GROUP = "bpo_chat.hubs"
 BATCH = 100
-MOST_WAITING = 10_000
+MOST_WAITING = 2_000
 SEND_SECONDS = 5
 BEAT_SECONDS = 4
 DEAF_SECONDS = 3 * BEAT_SECONDS
@@ -33,7 +35,12 @@ REJOIN_SECONDS = 3600
 
 FLUSH_SECONDS = 2
 
-Envelope = Any
+_BOOT = uuid4().hex
+
+
+def process() -> str:
+    """This process on the bus, so that it passes over what it has sent itself."""
+    return f"{_BOOT}.{os.getpid()}"
 
 
 def shared_layer() -> Any | None:
@@ -75,7 +82,8 @@ def publish(envelope: Envelope) -> None:
 class Outbox:
     """What waits to be sent to the layer. While one batch is on its way, the next gathers."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, sender: str = "") -> None:
+        self.sender = sender
         self.idle = threading.Event()
         self.idle.set()
         self.working = True
@@ -105,7 +113,8 @@ class Outbox:
         """Errors end here: what the layer has lost, the sweep of each hub finds."""
         try:
             layer: Any = get_channel_layer(chat_settings.channel_layer)
-            await asyncio.wait_for(layer.group_send(GROUP, {"type": "bpo_chat.events", "events": batch}), SEND_SECONDS)
+            message = {"type": "bpo_chat.events", "sender": self.sender, "events": batch}
+            await asyncio.wait_for(layer.group_send(GROUP, message), SEND_SECONDS)
             self.working = True
         except Exception as error:  # noqa: BLE001  (a layer may raise anything)
             if self.working:
@@ -134,13 +143,20 @@ class _PublisherThread:
             self._outbox.idle.wait(FLUSH_SECONDS)
 
     def forget(self) -> None:
-        """In a forked child there is no such thread."""
-        self.__init__()  # type: ignore[misc]
+        self._lock, self._outbox = threading.Lock(), None
 
 
 _thread = _PublisherThread()
+
+
+def _forget() -> None:
+    """A forked child has neither the thread nor the loops of its parent."""
+    _receivers.clear()
+    _thread.forget()
+
+
 atexit.register(_thread.flush)
-os.register_at_fork(after_in_child=_thread.forget)
+os.register_at_fork(after_in_child=_forget)
 
 
 class Listener:
@@ -151,29 +167,30 @@ class Listener:
         self._sweep = sweep
 
     async def run(self) -> None:
-        failures = 0
+        self._failures = 0
         while (layer := shared_layer()) is not None:
             try:
                 await self._listen(layer)
-                failures = 0
             except Exception as error:  # noqa: BLE001  (likewise)
-                failures += 1
+                self._failures += 1
                 logger.warning("Not listening to the channel layer: %r", error)
-            await asyncio.sleep(min(0.5 * 2**failures, 10) * random.uniform(0.8, 1.2))
+            await asyncio.sleep(min(0.5 * 2**self._failures, 10) * random.uniform(0.8, 1.2))
 
     async def _listen(self, layer: Any) -> None:
         """Join and receive; ends after an hour, to join anew."""
         channel = await asyncio.wait_for(layer.new_channel(), SEND_SECONDS)
         await asyncio.wait_for(layer.group_add(GROUP, channel), SEND_SECONDS)
         self._sweep()
+        self._failures = 0
         beating = asyncio.create_task(self._beat())
         loop = asyncio.get_running_loop()
         rejoin_at = loop.time() + REJOIN_SECONDS
         try:
             while loop.time() < rejoin_at:
                 message = await asyncio.wait_for(layer.receive(channel), DEAF_SECONDS)
-                for envelope in message.get("events", ()):
-                    self._receiver.take(envelope)
+                if message.get("sender") != self._receiver.outbox.sender:
+                    for envelope in message.get("events", ()):
+                        self._receiver.take(envelope)
         finally:
             beating.cancel()
             with suppress(Exception):

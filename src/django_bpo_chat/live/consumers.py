@@ -8,12 +8,12 @@ from channels.consumer import AsyncConsumer
 
 from .. import wire
 from ..conf import chat_settings
-from ..exceptions import Invalid, NotAuthenticated, Unavailable
+from ..exceptions import CloseCode, Invalid, NotAuthenticated, Unavailable
 from ..serializers import validated
 from . import auth
 from .frames import FRAMES, Frame, HelloInput
-from .hub import NOT_AUTHENTICATED, Hub, running_hub
-from .reader import BAD_FRAMES, Dict, Disconnected, Reader, Receive, Refused, error_frame
+from .hub import Hub, running_hub
+from .reader import Dict, Disconnected, Reader, Receive, Refused, error_frame
 from .session import Session
 from .sockets import Send, Socket
 
@@ -37,7 +37,7 @@ class ChatConsumer(AsyncConsumer):
             await self._accept(reader)
             login = await self._introduction(hub, reader)
         except Refused as refusal:
-            await self.send({"type": "websocket.close", "code": refusal.code})
+            await self.send({"type": "websocket.close", "code": int(refusal.code)})
         except Disconnected:
             pass
         else:
@@ -49,27 +49,27 @@ class ChatConsumer(AsyncConsumer):
         subprotocol = SUBPROTOCOL if SUBPROTOCOL in self.scope.get("subprotocols", ()) else None
         await self.send({"type": "websocket.accept", "subprotocol": subprotocol})
         if auth.has_token_in_url(self.scope):
-            raise Refused(NOT_AUTHENTICATED)
+            raise Refused(CloseCode.NOT_AUTHENTICATED)
 
     async def _introduction(self, hub: Hub, reader: Reader) -> auth.Login:
         try:
-            return await asyncio.wait_for(self._hello(hub, reader), chat_settings.hello_seconds)
+            return await self._hello(hub, reader)
         except (asyncio.TimeoutError, NotAuthenticated):
-            raise Refused(NOT_AUTHENTICATED) from None
-        except Unavailable as error:
-            raise Refused(error.close_code) from None
+            raise Refused(CloseCode.NOT_AUTHENTICATED) from None
+        except Unavailable:
+            raise Refused(CloseCode.UNAVAILABLE) from None
 
     async def _hello(self, hub: Hub, reader: Reader) -> auth.Login:
         """The login that the handshake or the first frame proves."""
         login = await hub.database.run(auth.handshake_login, self.scope)
-        frame = await reader.frame()
+        frame = await asyncio.wait_for(reader.frame(), chat_settings.hello_seconds)
         if frame.get("type") != "hello":
-            raise Refused(BAD_FRAMES if login else NOT_AUTHENTICATED)
+            raise Refused(CloseCode.BAD_FRAMES if login else CloseCode.NOT_AUTHENTICATED)
         try:
             hello = validated(HelloInput, frame)
         except Invalid as error:
             await self._say(error_frame(error, frame))
-            raise Refused(BAD_FRAMES) from None
+            raise Refused(CloseCode.BAD_FRAMES) from None
         if "token" in hello:
             return await hub.database.run(auth.token_login, hello["token"])
         if login is None:

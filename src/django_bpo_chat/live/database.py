@@ -12,7 +12,7 @@ from functools import partial
 from threading import Barrier
 from typing import ParamSpec, TypeVar
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, InternalError, OperationalError, connections
 
 from ..exceptions import Unavailable
 
@@ -43,10 +43,19 @@ class DatabaseThreads:
 def _run(work: Callable[[], Result]) -> Result:
     try:
         return work()
-    except (InterfaceError, OperationalError) as error:
+    except (InterfaceError, InternalError, OperationalError) as error:  # one of them: a standby since a failover
         logger.warning("The database is not available: %s", error)
         connections.close_all()  # the next job begins with a new one
         raise Unavailable from error
+    finally:
+        _return_to_pool()
+
+
+def _return_to_pool() -> None:
+    """A connection of psycopg's pool is everybody's, and soon had again."""
+    for connection in connections.all(initialized_only=True):
+        if connection.settings_dict["OPTIONS"].get("pool"):
+            connection.close()
 
 
 def _close_connections(everyone: Barrier) -> None:

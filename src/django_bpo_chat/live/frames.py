@@ -5,7 +5,7 @@ The work is the same operation or read that the HTTP door calls.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
@@ -13,24 +13,15 @@ from rest_framework import serializers
 from .. import access, operations, wire
 from ..serializers import Data, MarkReadInput, NumberField, SendMessageInput, TextField, validated
 from ..users import User
-from .database import DatabaseThreads
 from .reader import is_frame_id
-from .sockets import Socket
+
+if TYPE_CHECKING:
+    from .session import Session
 
 MOST_VERSIONS_BEHIND = 500
 """Whoever has missed more fetches the chat over REST, which sends less than every change of it."""
 
 Result = dict[str, Any]
-
-
-class Session(Protocol):
-    """What a frame's work needs of its connection."""
-
-    socket: Socket
-    database: DatabaseThreads
-
-    async def renew(self, token: str) -> None:
-        """Take a fresh token of the same user."""
 
 
 class IdField(serializers.Field[Any, Any, Any, Any]):
@@ -68,7 +59,7 @@ class ReadInput(FrameInput, MarkReadInput):
     chat = TextField()
 
 
-async def send_message(session: Session, values: Data) -> Result:
+async def send_message(session: "Session", values: Data) -> Result:
     message, _created = await session.database.run(
         operations.send_message,
         actor=session.socket.login.user,
@@ -79,14 +70,14 @@ async def send_message(session: Session, values: Data) -> Result:
     return {"message": wire.message(message)}
 
 
-async def mark_read(session: Session, values: Data) -> Result:
+async def mark_read(session: "Session", values: Data) -> Result | None:
     seq, unread_count = await session.database.run(
         operations.mark_read, actor=session.socket.login.user, chat=values["chat"], seq=values["seq"]
     )
-    return {"seq": seq, "unread_count": unread_count}
+    return {"seq": seq, "unread_count": unread_count} if "id" in values else None
 
 
-async def resume(session: Session, values: Data) -> None:
+async def resume(session: "Session", values: Data) -> None:
     """Page after page, at the pace at which the client reads, until it has all that was there when the last was read.
 
     A page that was read before the user was out must not follow the frame that told them so: it is read again, and
@@ -95,29 +86,30 @@ async def resume(session: Session, values: Data) -> None:
     socket, chat, since = session.socket, values["chat"], values["since"]
     named = {"id": values["id"]} if "id" in values else {}
     more = True
-    while more:
-        changes = await session.database.run(_changes, socket.login.user, chat, since)
-        if changes["version"] < socket.left.get(chat, 0):
+    while more and not socket.closing:
+        page, stored_version = await session.database.run(_page, socket.login.user, chat, since)
+        if stored_version < socket.left.get(chat, 0):
             continue
-        more = changes.get("more", False)
-        since = changes["version"]
-        socket.deliver(wire.encode({**changes, **named}))
+        more, since = page.get("more", False), page["version"]
+        socket.deliver(wire.encode({**page, **named}))
         await socket.flushed()
 
 
-def _changes(actor: User, chat: str, since: int) -> Result:
+def _page(actor: User, chat: str, since: int) -> tuple[Result, int]:
+    """What answers a resume, and the version that the chat had when it was read."""
     changes = access.changes(actor, chat, since=since)
-    if changes.is_reset or changes.chat.version - since > MOST_VERSIONS_BEHIND:
-        return {"type": "reset", "chat": chat, "version": changes.chat.version}
-    return {"type": "changes", **wire.changes(changes)}
+    stored_version = changes.chat.version
+    if changes.is_reset or stored_version - since > MOST_VERSIONS_BEHIND:
+        return {"type": "reset", "chat": chat, "version": stored_version}, stored_version
+    return {"type": "changes", **wire.changes(changes)}, stored_version
 
 
-async def renew(session: Session, values: Data) -> Result:
+async def renew(session: "Session", values: Data) -> Result:
     await session.renew(values["token"])
     return {}
 
 
-async def pong(session: Session, values: Data) -> None:
+async def pong(session: "Session", values: Data) -> None:
     """That a frame came is all there is to know."""
 
 
@@ -126,7 +118,7 @@ class Frame:
     """``work`` returns what the ``ok`` carries besides the ``id``, or None where it has answered by itself."""
 
     input: type[FrameInput]
-    work: Callable[[Session, Data], Awaitable[Result | None]]
+    work: Callable[["Session", Data], Awaitable[Result | None]]
 
     def parse(self, data: Data) -> Data:
         return validated(self.input, data)

@@ -8,27 +8,25 @@ hole is filled from the database, once for all members, and a sweep finds what n
 import asyncio
 import logging
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import replace
 from datetime import datetime, timedelta
-from math import inf
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.db import router
-from django.db.models import Max
 from django.utils import timezone
 
 from .. import access, events, wire
 from ..conf import chat_settings
+from ..events import Envelope
+from ..exceptions import CloseCode, Unavailable
 from ..logins import current_stamps
 from ..models import Chat, Membership
-from ..users import User
+from ..users import User, stored_users
 from . import bus
 from .database import DatabaseThreads
-from .routes import Route, Routes
+from .rooms import Room, Rooms
 from .sockets import Socket
 
 logger = logging.getLogger(__name__)
@@ -40,10 +38,6 @@ OVERLAP = timedelta(minutes=1)
 """A change is seen when it commits but carries the time of its lock; sweeps look back as far as a transaction lasts."""
 
 USERS_AT_ONCE = 500
-
-NOT_AUTHENTICATED = 4401
-
-Envelope = Any
 
 _hubs: dict[asyncio.AbstractEventLoop, "Hub"] = {}
 
@@ -60,11 +54,12 @@ def running_hub() -> "Hub":
 class Hub:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.outbox = bus.Outbox(loop)
+        self.outbox = bus.Outbox(loop, bus.process())
         self.database = DatabaseThreads(chat_settings.database_threads)
+        self._reads = DatabaseThreads(1)  # its own: clients whose work waits for a lock do not keep it from reading
         self._sockets: dict[str, set[Socket]] = {}
-        self._routes = Routes()
-        self._to_load: list[Route] = []
+        self._rooms = Rooms()
+        self._to_load: list[Room] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweep_now = asyncio.Event()
         self._swept_to: datetime | None = None
@@ -75,11 +70,11 @@ class Hub:
         """Run until the event loop ends, in a context of its own: not the one of the first socket's request."""
         bus.register(self)
         listener = bus.Listener(self, self._sweep_now.set)
-        self._spawn(self._keep_sweeping())
-        self._spawn(listener.run())
-        self._spawn(self._end_with_the_loop())
+        self.spawn(self._keep_sweeping())
+        self.spawn(listener.run())
+        self.spawn(self._end_with_the_loop())
 
-    def _spawn(self, work: Any) -> None:
+    def spawn(self, work: Any) -> None:
         task = Context().run(self.loop.create_task, work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -91,6 +86,7 @@ class Hub:
             bus.unregister(self)
             _hubs.pop(self.loop, None)
             self.database.close()
+            self._reads.close()
 
     # Sockets
 
@@ -103,7 +99,7 @@ class Hub:
         if not sockets:
             self._sockets.pop(_key(socket), None)
         if not self._sockets:
-            self._routes, self._swept_to = Routes(), None  # while nobody is here, events pass by unseen
+            self._rooms, self._swept_to = Rooms(), None  # while nobody is here, events pass by unseen
 
     def _all_sockets(self) -> Iterator[Socket]:
         return (socket for sockets in list(self._sockets.values()) for socket in list(sockets))
@@ -119,7 +115,7 @@ class Hub:
                 case "changes" | "ephemeral":
                     self._take_chat_event(envelope)
                 case "user":
-                    self._spawn(self._recheck([socket.login.user.pk for socket in self._of_user(envelope["user"])][:1]))
+                    self.spawn(self._recheck_user(envelope["user"]))
                 case "logout":
                     self._close_login(envelope["login"])
         except Exception:  # one event must not end the listening to all others
@@ -128,65 +124,66 @@ class Hub:
     def _take_chat_event(self, envelope: Envelope) -> None:
         if not self._sockets:
             return
-        route = self._routes.get(envelope["chat"])
-        if route is None:
-            route = self._routes.add(envelope["chat"])
-            self._load(route)
-        if not route.is_loaded:
-            route.wait(envelope)
-        elif envelope["kind"] == "ephemeral":
-            self._tell_members(route, envelope["frame"], ephemeral=True)
+        room = self._rooms.get(envelope["chat"])
+        if room is None:
+            room = self._rooms.add(envelope["chat"])
+            self._load(room)
+        if room.is_loaded:
+            self._take_loaded(room, envelope)
         else:
-            self._take_changes(route, envelope)
+            room.wait(envelope)
 
-    def _take_changes(self, route: Route, envelope: Envelope) -> None:
+    def _take_loaded(self, room: Room, envelope: Envelope) -> None:
+        if envelope["kind"] == "ephemeral":
+            self._tell_members(room, envelope["frame"], ephemeral=True)
+        else:
+            self._take_changes(room, envelope)
+
+    def _take_changes(self, room: Room, envelope: Envelope) -> None:
         """Old: drop. Next: deliver, and what has waited for it. Later: wait a moment for what is between."""
-        if envelope["version"] <= route.version:
+        if not room.is_placed:
+            room.place(envelope["since"])
+        if envelope["version"] <= room.version:
             return
-        if envelope["since"] > route.version:
-            route.wait(envelope)
-            self._repair(route, after=HOLE_SECONDS)
+        if envelope["since"] > room.version:
+            room.wait(envelope)
+            self._repair(room, after=HOLE_SECONDS)
             return
-        self._deliver(route, envelope)
-        while (following := route.next_waiting()) is not None:
-            self._deliver(route, following)
+        self._deliver(room, envelope)
+        while (following := room.next_waiting()) is not None:
+            self._deliver(room, following)
 
-    def _deliver(self, route: Route, envelope: Envelope) -> None:
+    def _deliver(self, room: Room, envelope: Envelope) -> None:
         """Tell the members before and after the change; whoever is out learns that and nothing else."""
-        uri, since, version = envelope["chat"], envelope["since"], envelope["version"]
-        route.advance(envelope)
+        room.advance(envelope)
         self._tell_leavers(envelope)
-        lowest_seq = envelope["lowest_seq"] or inf
-        # A page of several versions may have something for a member who may not see all of it: they resume.
-        hidden = wire.nothing_visible(uri, since if version == since + 1 else version, version)
-        frames = envelope["frame"], _changes_frame(hidden)
-        for first_seq, socket in self._members_here(route):
-            if socket.left.get(uri, 0) < version:
-                socket.deliver(frames[first_seq > lowest_seq])
+        for first_seq, socket in self._members_here(room):
+            if socket.left.get(envelope["chat"], 0) < envelope["version"]:
+                socket.deliver(envelope["frame"] if _may_see(first_seq, envelope) else _hidden_frame(envelope))
 
     def _tell_leavers(self, envelope: Envelope) -> None:
         """Once: nothing of the chat may follow what tells a client that it is out."""
         uri = envelope["chat"]
-        route = self._routes.get(uri)
+        room = self._rooms.get(uri)
         for user, version, frame in envelope["left"]:
-            if route is not None and route.version <= version:  # it is the sweep that tells, ahead of the events
-                route.members.pop(user, None)
+            if room is not None and room.version <= version:  # it is the sweep that tells, ahead of the events
+                room.members.pop(user, None)
             for socket in self._of_user(user):
                 if socket.left.get(uri, 0) < version:
                     socket.left[uri] = version
                     socket.deliver(frame)
 
-    def _tell_members(self, route: Route, frame: str, *, ephemeral: bool = False) -> None:
-        for _, socket in self._members_here(route):
+    def _tell_members(self, room: Room, frame: str, *, ephemeral: bool = False) -> None:
+        for _, socket in self._members_here(room):
             socket.deliver(frame, ephemeral=ephemeral)
 
-    def _members_here(self, route: Route) -> Iterator[tuple[int, Socket]]:
+    def _members_here(self, room: Room) -> Iterator[tuple[int, Socket]]:
         """The connected members, with the first seq they may see, whichever of the two sets is the smaller."""
-        if len(route.members) <= len(self._sockets):
-            users = [(user, self._sockets[user]) for user in route.members if user in self._sockets]
+        if len(room.members) <= len(self._sockets):
+            users = [(user, self._sockets[user]) for user in room.members if user in self._sockets]
         else:
-            users = [(user, sockets) for user, sockets in self._sockets.items() if user in route.members]
-        return ((route.members[user], socket) for user, sockets in users for socket in tuple(sockets))
+            users = [(user, sockets) for user, sockets in self._sockets.items() if user in room.members]
+        return ((room.members[user], socket) for user, sockets in users for socket in tuple(sockets))
 
     def _of_user(self, user: str) -> tuple[Socket, ...]:
         return tuple(self._sockets.get(user, ()))
@@ -194,59 +191,59 @@ class Hub:
     def _close_login(self, login: str) -> None:
         for socket in self._all_sockets():
             if socket.login.name == login:
-                socket.close(NOT_AUTHENTICATED)
+                socket.close(CloseCode.NOT_AUTHENTICATED)
 
     # Members
 
-    def _load(self, route: Route) -> None:
+    def _load(self, room: Room) -> None:
         """Find out who the members are; all chats that ask in the same moment are one query."""
         if not self._to_load:
-            self._spawn(self._load_members())
-        self._to_load.append(route)
+            self.spawn(self._load_members())
+        self._to_load.append(room)
 
     async def _load_members(self) -> None:
         await asyncio.sleep(0)
-        routes, self._to_load = self._to_load, []
+        rooms, self._to_load = self._to_load, []
         try:
-            stored = await self.database.run(_stored_routes, [route.uri for route in routes])
+            stored = await self._reads.run(_stored_rooms, [room.uri for room in rooms])
         except Exception:
             logger.warning("The members of a chat could not be loaded", exc_info=True)
-            for route in routes:
-                self._routes.drop(route)
+            for room in rooms:
+                self._rooms.drop(room)
             self._sweep_now.set()
             return
-        for route in routes:
-            version, members = stored.get(route.uri, (route.known, {}))  # nobody is in any more
-            for envelope in sorted(route.begin(version, members), key=lambda each: each.get("version", 0)):
-                self._take_chat_event(envelope)
-            if route.is_behind:
-                self._repair(route, after=HOLE_SECONDS)
+        for room in rooms:
+            version, members = stored.get(room.uri, (room.known, {}))  # nobody is in any more
+            for envelope in room.begin(version, members):
+                self._take_loaded(room, envelope)
+            if room.is_behind:
+                self._repair(room, after=HOLE_SECONDS)
 
     # Holes
 
-    def _repair(self, route: Route, *, after: float = 0) -> None:
-        if not route.is_repairing:
-            route.is_repairing = True
-            self._spawn(self._fill_hole(route, after))
+    def _repair(self, room: Room, *, after: float = 0) -> None:
+        if not room.is_repairing:
+            room.is_repairing = True
+            self.spawn(self._fill_hole(room, after))
 
-    async def _fill_hole(self, route: Route, after: float) -> None:
+    async def _fill_hole(self, room: Room, after: float) -> None:
         """Read what is missing, if it has not come meanwhile, and send it on: one read for the whole process."""
         try:
             await asyncio.sleep(after)
-            while route.is_behind:
-                envelope, members = await self.database.run(_missing_changes, route.uri, route.version)
+            while room.is_behind:
+                envelope, members = await self._reads.run(_missing_changes, room.uri, room.version)
                 if envelope["version"] <= envelope["since"]:  # the chat is gone, or from an older backup
-                    self._routes.drop(route)
+                    self._rooms.drop(room)
                     return
-                if envelope["since"] == route.version:  # else the missing ones have come meanwhile
-                    route.members = members
-                    self._take_changes(route, envelope)
+                if envelope["since"] == room.version:  # else the missing ones have come meanwhile
+                    room.members = members
+                    self._take_changes(room, envelope)
         except Exception:
             logger.warning("A hole could not be filled yet", exc_info=True)
-            self._routes.drop(route)
+            self._rooms.drop(room)
             self._sweep_now.set()
         finally:
-            route.is_repairing = False
+            room.is_repairing = False
 
     # Sweep
 
@@ -265,58 +262,82 @@ class Hub:
 
     async def _sweep(self) -> None:
         """Compare what was delivered with what is stored, and who is connected with who still may be."""
-        changed, farewells = await self.database.run(_changed_lately, self._swept_to)
+        newest, changed, farewells = await self._reads.run(_changed_lately, self._swept_to)
         for envelope in farewells:
             self._tell_leavers(envelope)
         not_held = []
-        for uri, version, changed_at in changed:
-            self._swept_to = changed_at if self._swept_to is None else max(self._swept_to, changed_at)
-            route = self._routes.get(uri)
-            if route is None:
+        for uri, version in changed:
+            room = self._rooms.get(uri)
+            if room is None or (room.is_loaded and not room.is_placed):
                 not_held.append(uri)
-            elif route.is_loaded and route.version < version:
-                route.known = max(route.known, version)
-                self._repair(route)
+            elif room.is_loaded and room.version < version:
+                room.known = max(room.known, version)
+                self._repair(room)
         if not_held:
             await self._nudge(not_held)
-        await self._recheck([next(iter(sockets)).login.user.pk for sockets in self._sockets.values()])
+        users = [next(iter(sockets)).login.user.pk for sockets in self._sockets.values()]
+        for start in range(0, len(users), USERS_AT_ONCE):
+            await self._recheck(users[start : start + USERS_AT_ONCE])
+        self._swept_to = newest
 
     async def _nudge(self, uris: list[str]) -> None:
-        """Tell the members of chats that the hub does not hold where these stand; whoever is behind resumes."""
-        stored = await self.database.run(_stored_routes, uris)
+        """Tell the members of chats that have no place here yet where these stand; whoever is behind resumes."""
+        stored = await self._reads.run(_stored_rooms, uris)
         for uri, (version, members) in stored.items():
-            if self._routes.get(uri) is None:
-                route = self._routes.add(uri)
-                route.begin(version, members)
-                self._tell_members(route, _changes_frame(wire.nothing_visible(uri, version, version)))
+            room = self._rooms.get(uri)
+            if room is None:
+                room = self._rooms.add(uri)
+                room.begin(version, members)
+            if room.is_loaded and not room.is_placed:
+                room.members = members
+                room.place(version)
+                self._tell_members(room, wire.frame("changes", wire.nothing_visible(uri, version, version)))
 
-    async def _recheck(self, user_ids: Iterable[Any]) -> None:
-        """Close the sockets of users who are gone, deactivated, or have another password than at their log-in."""
-        ids = list(user_ids)
-        for start in range(0, len(ids), USERS_AT_ONCE):
-            some = ids[start : start + USERS_AT_ONCE]
-            users = await self.database.run(_active_users, some)
-            for user_id in some:
-                user, stamps = users.get(user_id, (None, ()))
-                for socket in self._of_user(events.user_key(user_id)):
-                    if user is None or socket.login.stamp not in stamps:
-                        socket.close(NOT_AUTHENTICATED)
-                    else:
-                        socket.login = replace(socket.login, user=user)
+    async def _recheck_user(self, user: str) -> None:
+        for socket in self._of_user(user)[:1]:
+            with suppress(Unavailable):  # then the sweep does it
+                await self._recheck([socket.login.user.pk])
+
+    async def _recheck(self, user_ids: list[Any]) -> None:
+        """Close the sockets of users who are gone, deactivated, or have another password than at their log-in; forget
+        members who have gone without a word."""
+        versions = {room: room.version for room in self._rooms if room.is_loaded}
+        users, present = await self._reads.run(_users_and_memberships, user_ids)
+        for user_id in user_ids:
+            user, stamps = users.get(user_id, (None, ()))
+            for socket in self._of_user(events.user_key(user_id)):
+                if user is None or socket.login.stamp not in stamps:
+                    socket.close(CloseCode.NOT_AUTHENTICATED)
+                else:
+                    socket.login = replace(socket.login, user=user)
+        asked = {events.user_key(user_id) for user_id in user_ids}
+        for room, version in versions.items():
+            if room.version == version:  # else somebody may have come since
+                for key in asked & room.members.keys():
+                    if (key, room.uri) not in present:
+                        del room.members[key]
+
+
+def _may_see(first_seq: int, changes: Envelope) -> bool:
+    return changes["lowest_seq"] is None or first_seq <= changes["lowest_seq"]
+
+
+def _hidden_frame(changes: Envelope) -> str:
+    """What a member is told of changes of which they may not see all: of one version nothing, of a page of several
+    only where it ends, so that they resume and get their share."""
+    version = changes["version"]
+    since = changes["since"] if changes["since"] == version - 1 else version
+    return wire.frame("changes", wire.nothing_visible(changes["chat"], since, version))
 
 
 def _key(socket: Socket) -> str:
     return events.user_key(socket.login.user.pk)
 
 
-def _changes_frame(changes: dict[str, Any]) -> str:
-    return wire.encode({"type": "changes", **changes})
-
-
 # What follows asks the database, in its threads.
 
 
-def _stored_routes(uris: list[str]) -> dict[str, tuple[int, dict[str, int]]]:
+def _stored_rooms(uris: list[str]) -> dict[str, tuple[int, dict[str, int]]]:
     stored: dict[str, tuple[int, dict[str, int]]] = {}
     for uri, version, user_id, first_seq in Membership.objects.routes(uris):
         stored.setdefault(uri, (version, {}))[1][events.user_key(user_id)] = first_seq
@@ -331,19 +352,24 @@ def _missing_changes(uri: str, since: int) -> tuple[Envelope, dict[str, int]]:
     """
     chat = Chat.objects.select_related("owner").filter(uri=uri).first() or Chat(uri=uri, version=0)
     envelope = events.changes_envelope(access.changes_of(chat, since=since))
-    _, members = _stored_routes([uri]).get(uri, (0, {}))
+    _, members = _stored_rooms([uri]).get(uri, (0, {}))
     return envelope, members
 
 
-def _changed_lately(swept_to: datetime | None) -> tuple[list[tuple[str, int, datetime]], list[Envelope]]:
-    """The chats changed since then, and for each of their members who left since then the event of that."""
-    newest = swept_to or Chat.objects.aggregate(newest=Max("changed_at"))["newest"] or timezone.now()
-    since = newest - OVERLAP
-    changed = list(Chat.objects.changed_since(since).values_list("uri", "version", "changed_at"))
+def _changed_lately(swept_to: datetime | None) -> tuple[datetime | None, list[tuple[str, int]], list[Envelope]]:
+    """The time of the newest change, the chats changed since the last sweep, and the farewells of who left them."""
+    newest = Chat.objects.newest_change()
+    since = (swept_to or newest or timezone.now()) - OVERLAP
+    changed = list(Chat.objects.changed_since(since).values_list("uri", "version"))
     left = Membership.objects.left_since(since).select_related("chat", "user")
-    return changed, [events.changes_envelope(wire.Changes.of_member(row)) for row in left]
+    return newest, changed, [events.changes_envelope(wire.Changes.of_member(row)) for row in left]
 
 
-def _active_users(user_ids: list[Any]) -> dict[Any, tuple[User, set[str]]]:
-    users = get_user_model()._default_manager.using(router.db_for_write(get_user_model())).in_bulk(user_ids)
-    return {key: (user, current_stamps(user)) for key, user in users.items() if user.is_active}
+def _users_and_memberships(user_ids: list[Any]) -> tuple[dict[Any, tuple[User, set[str]]], set[tuple[str, str]]]:
+    """The active users with the stamps that are good, and the ``(user, chat uri)`` pairs of who is in."""
+    users = stored_users().in_bulk(user_ids)
+    pairs = Membership.objects.present().filter(user__in=user_ids).values_list("user", "chat__uri")
+    return (
+        {key: (user, current_stamps(user)) for key, user in users.items() if user.is_active},
+        {(events.user_key(user_id), uri) for user_id, uri in pairs},
+    )

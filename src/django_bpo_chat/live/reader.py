@@ -4,11 +4,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .. import wire
-from ..exceptions import ChatError, Invalid, ParseError
+from ..exceptions import ChatError, CloseCode, Invalid, ParseError
 from ..models import CLIENT_ID_LENGTH
 
 MOST_BAD_FRAMES = 3
-BAD_FRAMES = 4400
 
 Dict = dict[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -55,7 +54,7 @@ class Reader:
         self._bad_frames += 1
         await self.say(error_frame(error, {}))
         if self._bad_frames == MOST_BAD_FRAMES:
-            raise Refused(BAD_FRAMES)
+            raise Refused(CloseCode.BAD_FRAMES)
 
 
 def _object(text: str) -> Dict:

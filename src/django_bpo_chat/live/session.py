@@ -9,12 +9,12 @@ from django.utils.translation import gettext_lazy as _
 
 from .. import access, wire
 from ..conf import chat_settings
-from ..exceptions import ChatError, Invalid, NotAuthenticated, Unavailable
+from ..exceptions import ChatError, CloseCode, Invalid, NotAuthenticated, Unavailable
 from . import auth
 from .frames import Frame
-from .hub import NOT_AUTHENTICATED, Hub
+from .hub import Hub
 from .reader import Dict, Disconnected, Reader, Refused, error_frame
-from .sockets import TOO_SLOW, Socket
+from .sockets import Socket
 
 LISTED_CHATS = 200
 MISSED_HEARTBEATS = 3
@@ -58,7 +58,8 @@ class Session:
         # A token that is short of life already when it comes is warned of once more, halfway: a client that renews at
         # once whenever it is warned would never rest.
         left = login.expires_at - time.time()
-        self._watch_expiry(warn_after=max(left - EXPIRY_WARNING_SECONDS, left / 2))
+        self._watch_expiry()
+        self._schedule("warn", max(left - EXPIRY_WARNING_SECONDS, left / 2), self._warn_of_expiry)
 
     async def _talk(self) -> None:
         try:
@@ -69,8 +70,10 @@ class Session:
                 self._heard_at = self._hub.loop.time()
                 if not self.socket.closing:
                     await self._answer(frame)
-        except Unavailable as error:
-            self.socket.close(error.close_code)
+        except Unavailable:
+            self.socket.close(CloseCode.UNAVAILABLE)
+        except NotAuthenticated:
+            self.socket.close(CloseCode.NOT_AUTHENTICATED)
         except Refused as refusal:
             await self.socket.flushed()  # what was wrong is said before the end
             self.socket.close(refusal.code)
@@ -78,6 +81,7 @@ class Session:
             await self._reader.event()
 
     async def _ready(self) -> Dict:
+        await self._confirm_session()  # registered now, a log-out is heard of; one from before is seen
         login = self.socket.login
         memberships = await self.database.run(access.latest_chats, login.user, LISTED_CHATS + 1)
         return {
@@ -99,8 +103,9 @@ class Session:
         except ChatError as error:
             await self._say(error_frame(error, frame))
         else:
-            if result is not None and "id" in values:
-                await self._say({"type": "ok", "id": values["id"], **result})
+            if result is not None:
+                named = {"id": values["id"]} if "id" in values else {}
+                await self._say({"type": "ok", **named, **result})
 
     def _frame(self, frame: Dict) -> Frame:
         kind: Any = frame.get("type")
@@ -129,18 +134,40 @@ class Session:
     def _ping(self) -> None:
         interval = chat_settings.heartbeat_seconds
         if self._hub.loop.time() - self._heard_at > MISSED_HEARTBEATS * interval:
-            self.socket.close(TOO_SLOW)
+            self.socket.close(CloseCode.TOO_SLOW)
             return
         self.socket.deliver('{"type":"ping"}', ephemeral=True)
         self._schedule("ping", interval, self._ping)
 
-    def _watch_expiry(self, warn_after: float | None = None) -> None:
+    def _watch_expiry(self) -> None:
         left = self.socket.login.expires_at - time.time()
-        self._schedule(
-            "warn", left - EXPIRY_WARNING_SECONDS if warn_after is None else warn_after, self._warn_of_expiry
-        )
-        self._schedule("expire", left, lambda: self.socket.close(NOT_AUTHENTICATED))
+        if self.socket.login.session_key is not None:
+            self._schedule("expire", left, lambda: self._hub.spawn(self._prolong()))
+            return
+        self._schedule("warn", left - EXPIRY_WARNING_SECONDS, self._warn_of_expiry)
+        self._schedule("expire", left, lambda: self.socket.close(CloseCode.NOT_AUTHENTICATED))
 
     def _warn_of_expiry(self) -> None:
         left = max(0, round(self.socket.login.expires_at - time.time()))
-        self.socket.deliver(wire.encode({"type": "auth.expiring", "seconds": left}))
+        self.socket.deliver(wire.frame("auth.expiring", {"seconds": left}))
+
+    async def _prolong(self) -> None:
+        """A site's session lasts as long as the site says, whatever was foreseen when the socket was opened."""
+        try:
+            await self._confirm_session()
+        except NotAuthenticated:
+            self.socket.close(CloseCode.NOT_AUTHENTICATED)
+        except Unavailable:
+            self.socket.close(CloseCode.UNAVAILABLE)
+        else:
+            if not self.socket.closing:
+                self._watch_expiry()
+
+    async def _confirm_session(self) -> None:
+        """Raises ``NotAuthenticated`` where the login was by a session that is no more."""
+        key = self.socket.login.session_key
+        if key is not None:
+            login = await self.database.run(auth.session_login, key)
+            if login is None or login.user.pk != self.socket.login.user.pk:
+                raise NotAuthenticated
+            self.socket.login = login

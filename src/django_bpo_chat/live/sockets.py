@@ -6,14 +6,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from ..exceptions import CloseCode
 from .auth import Login
 
 MAX_QUEUED_FRAMES = 256
-MAX_QUEUED_CHARACTERS = 1024 * 1024
+MAX_QUEUED_BYTES = 1024 * 1024
 CLOSE_SECONDS = 30
 """How long a client that does not read may keep the close frame waiting."""
-
-TOO_SLOW = 4408
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -27,6 +26,11 @@ else:
 
     def start(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         return asyncio.get_running_loop().create_task(work)
+
+
+def size(frame: str) -> int:
+    """In bytes; that a text is ASCII it knows without looking."""
+    return len(frame) if frame.isascii() else len(frame.encode())
 
 
 class Socket:
@@ -67,18 +71,18 @@ class Socket:
         if self.closing:
             return
         self._queue.append((frame, ephemeral))
-        self._queued += len(frame)
+        self._queued += size(frame)
         if self.ready and self._writer is None:
             self._write()
         elif self._is_overfull():
             self._drop_ephemeral()
             if self._is_overfull():
-                self.close(TOO_SLOW)
+                self.close(CloseCode.TOO_SLOW)
 
     def open(self, frame: str) -> None:
         """Say ``ready``, then what has happened since the socket was registered."""
         self._queue.appendleft((frame, False))
-        self._queued += len(frame)
+        self._queued += size(frame)
         self.ready = True
         if not self.closing:
             self._write()
@@ -104,7 +108,7 @@ class Socket:
         try:
             while self._queue and not self.closing:
                 frame, _ = self._queue.popleft()
-                self._queued -= len(frame)
+                self._queued -= size(frame)
                 await self._send({"type": "websocket.send", "text": frame})
         except Exception:  # noqa: BLE001  (each server has its own error for a client that has gone)
             self.closing = True
@@ -113,7 +117,7 @@ class Socket:
 
     async def _close(self, code: int) -> None:
         try:
-            await asyncio.wait_for(self._send({"type": "websocket.close", "code": code}), CLOSE_SECONDS)
+            await asyncio.wait_for(self._send({"type": "websocket.close", "code": int(code)}), CLOSE_SECONDS)
             await asyncio.sleep(CLOSE_SECONDS)
         except Exception:  # noqa: BLE001  (gone, or not reading: there is nobody to tell)
             pass
@@ -128,8 +132,8 @@ class Socket:
                 task.cancel()
 
     def _is_overfull(self) -> bool:
-        return len(self._queue) > MAX_QUEUED_FRAMES or self._queued > MAX_QUEUED_CHARACTERS
+        return len(self._queue) > MAX_QUEUED_FRAMES or self._queued > MAX_QUEUED_BYTES
 
     def _drop_ephemeral(self) -> None:
         self._queue = deque(each for each in self._queue if not each[1])
-        self._queued = sum(len(frame) for frame, _ in self._queue)
+        self._queued = sum(size(frame) for frame, _ in self._queue)

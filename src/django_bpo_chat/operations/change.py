@@ -65,9 +65,10 @@ class Change:
         message.save()
         self.messages.append(message)
 
-    def save_member(self, membership: Membership) -> None:
+    def save_member(self, membership: Membership, *fields: str) -> None:
+        """Save these fields, all of a newcomer: read marks move without the chat's lock."""
         membership.version = self.version
-        membership.save()
+        membership.save(update_fields=[*fields, "version"] if membership.pk else None)
         self.members.append(membership)
 
     def set_details(self, **values: Any) -> None:
@@ -84,7 +85,7 @@ class Change:
     def finish(self) -> bool:
         """Save the chat and announce the change; False where nothing has changed."""
         if not (self.messages or self.members or self._details):
-            return False
+            return self._save_uncounted()
         if self._details:
             self.chat.details_version = self.version
             self._details.add("details_version")
@@ -101,6 +102,13 @@ class Change:
             )
         )
         return True
+
+    def _save_uncounted(self) -> bool:
+        """What is no change of the chat to its members takes no version."""
+        if self._counters:
+            self.chat.version -= 1
+            self.chat.save(update_fields={"version", *self._counters})
+        return bool(self._counters)
 
 
 @contextmanager
@@ -126,11 +134,12 @@ def changing(actor: User, uri: str, *, sending: bool = False) -> Iterator[Change
         yield change
         if not change.finish():
             transaction.set_rollback(True, using=database)
+            change.chat.version -= 1
 
 
 def _under_lock(actor: User, uri: str) -> Change:
-    membership = Membership.objects.of(actor).filter(chat__uri=uri).select_related("chat").first()
+    membership = Membership.objects.of(actor).filter(chat__uri=uri).select_related("chat__owner").first()
     if membership is None:
-        return Change(actor, Chat.objects.get(uri=uri), None)
+        return Change(actor, Chat.objects.select_related("owner").get(uri=uri), None)
     membership.user = actor
     return Change(actor, membership.chat, membership)

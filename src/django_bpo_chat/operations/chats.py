@@ -42,8 +42,11 @@ def start_direct(*, actor: User, username: str) -> tuple[Chat, bool]:
     try:
         with transaction.atomic(using=router.db_for_write(Chat)):
             return _create([actor, others[0]], kind=Chat.Kind.DIRECT, pair=pair, joinable=False), True
-    except IntegrityError:  # the other one was a moment faster
-        return Chat.objects.get(pair=pair), False
+    except IntegrityError:
+        started = Chat.objects.filter(pair=pair).first()
+        if started is None:  # the other account was deleted in this moment
+            raise access.nobody("username") from None
+        return started, False  # the other one was a moment faster
 
 
 def edit_chat(

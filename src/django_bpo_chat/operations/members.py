@@ -1,10 +1,8 @@
 """Who is in a chat."""
 
-from django.db.models import F
-
 from .. import access
 from ..exceptions import NotAllowed, NotFound
-from ..models import Chat, Membership
+from ..models import Membership
 from ..users import User, handle
 from .change import Change, changing
 
@@ -61,13 +59,14 @@ def release_user(*, user: User) -> None:
 
     Its memberships go with it; its messages stay. That is no change of a chat, but where the owner changes.
     """
-    memberships = Membership.objects.present().of(user).select_related("chat").order_by("chat__uri")
-    for membership in memberships:
-        chat = Chat.objects.filter(pk=membership.chat_id)
-        if membership.is_owner:
-            with changing(user, membership.chat.uri) as change:
+    chats = Membership.objects.present().of(user).order_by("chat__uri").values_list("chat__uri", flat=True)
+    for uri in list(chats):
+        with changing(user, uri) as change:
+            member = change.present_member
+            if member is not None:
+                change.count_members(-1)
+            if member is not None and member.is_owner:
                 _hand_to_heir(change)
-        chat.update(member_count=F("member_count") - 1)
 
 
 def _admit(change: Change, user: User) -> Membership:
@@ -81,7 +80,7 @@ def _admit(change: Change, user: User) -> Membership:
     change.count_members(+1)
     if chat.owner_id is None:
         change.set_details(owner=user)
-    change.save_member(membership)
+    change.save_member(membership, "role", "joined_at", "left_at", "first_seq", "read_seq")
     return membership
 
 
@@ -89,7 +88,7 @@ def _dismiss(change: Change, membership: Membership) -> None:
     membership.left_at = change.time
     was_owner = membership.is_owner
     change.count_members(-1)
-    change.save_member(membership)
+    change.save_member(membership, "left_at")
     if was_owner:
         _hand_to_heir(change)
 
