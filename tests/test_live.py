@@ -613,8 +613,9 @@ def counting_socket_queries() -> Iterator[Counter[str]]:
         return execute(sql, params, many, context)
 
     def wrap(connection: Any, **_: Any) -> None:
-        connection.execute_wrappers.append(count)
-        wrapped.append(connection)
+        if connection not in wrapped:  # a connection of a pool is made anew for each job
+            connection.execute_wrappers.append(count)
+            wrapped.append(connection)
 
     connection_created.connect(wrap)
     try:

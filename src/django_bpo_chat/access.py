@@ -113,11 +113,12 @@ def _first_members(memberships: Sequence[Membership]) -> dict[int, list[Membersh
 
 
 def _last_messages(memberships: Sequence[Membership]) -> Iterable[Message]:
-    wanted = Q(pk=None)  # and for each chat the last as of its version: later ones are not this reader's yet
+    """Of each chat the last as of its version: a later one may not be this reader's any more."""
+    wanted = Q()
     for each in memberships:
         if each.first_seq <= each.chat.last_seq:
             wanted |= Q(chat=each.chat_id, seq=each.chat.last_seq)
-    return Message.objects.with_author().filter(wanted)
+    return Message.objects.with_author().filter(wanted) if wanted else ()
 
 
 def members(actor: User, uri: str) -> "QuerySet[Membership]":
