@@ -256,6 +256,30 @@ def test_the_content_type_of_a_request_without_a_body_does_no_harm(
                     assert_refused(answer, 400)
 
 
+def test_the_body_is_read_the_same_way_for_a_page_of_the_site(wali: Person) -> None:
+    """Session authentication looks for a form with a CSRF token in it."""
+    page = Client(enforce_csrf_checks=True)
+    page.force_login(wali.user)
+    page.cookies["csrftoken"] = token = "t" * 32
+
+    def post(body: bytes) -> Answer:
+        response = page.post("/api/v1/chats/", body, "application/json", headers={"X-CSRFToken": token})
+        return Answer(response.status_code, response.headers, response.content)
+
+    assert post(b'{"title":"By session"}').status == 201
+    assert_refused(post(b"[" * 20_000), 400, "parse_error")
+    assert_refused(post(b'{"title":' + b"[" * 5_000 + b"]" * 5_000 + b"}"), 400, "parse_error")
+    assert_refused(post(b'"' + b"x" * 3_000_000 + b'"'), 413, "too_large")
+    page.cookies.pop("csrftoken")
+    assert_refused(post(b"{}"), 403, "not_allowed")
+
+
+def test_a_list_of_thousands_of_names_is_refused_in_a_few_words(wali: Person) -> None:
+    answer = wali.post("chats/", {"members": [1] * 20_000})
+    assert_refused(answer, 400)
+    assert len(answer.content) < 200
+
+
 # What is wrong in one field
 
 NUL, SURROGATE = "a\0b", "a\ud800b"

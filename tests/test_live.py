@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.backends.signals import connection_created
 from django.test import Client
+from django.utils import timezone
 from websockets.client import ClientProtocol
 from websockets.frames import Frame as WebSocketFrame
 from websockets.frames import Opcode
@@ -24,6 +26,7 @@ from websockets.uri import parse_uri
 
 from django_bpo_chat import operations
 from django_bpo_chat.live import bus
+from django_bpo_chat.models import Chat, Membership
 from tests.clients import SECONDS, ChatSocket, Connect, Dial, Frame, ViewingClient, history
 from tests.layers import keeping_events
 from tests.parallel import at_once
@@ -564,6 +567,72 @@ def test_a_removal_that_nobody_told_of_is_told_by_the_sweep(
     assert [(row["left"], row["version"]) for row in farewell["members"]] == [(True, removed_at)]
     assert (farewell["messages"], farewell["details"]) == ([], None)
     assert mabels.ask("resume", chat=uri, since=0)["code"] == "not_a_member"
+
+
+@pytest.mark.usefixtures("quick_sweeps")
+def test_a_read_mark_does_not_hide_a_message_that_nobody_told_of(connect: Connect, wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    mabels = connect(mabel)
+    with keeping_events():
+        wali.send(uri, "Lost")
+    wali.mark_read(uri, 1)
+    while (frame := mabels.hear())["type"] != "changes":
+        pass
+    assert (frame["chat"], frame["version"]) == (uri, 2)
+
+
+@pytest.mark.usefixtures("no_sweeps")
+def test_a_late_message_is_heard_after_a_read_mark(connect: Connect, wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    walis = connect(wali)
+    with keeping_events() as kept:
+        wali.send(uri, "Late")
+    mabel.mark_read(uri, 1)
+    assert walis.hear()["type"] == "read"
+    bus.publish(kept[0])
+    assert texts([walis.hear()]) == ["Late"]
+
+
+@pytest.mark.usefixtures("quick_sweeps")
+def test_a_time_from_the_future_does_not_blind_the_sweep(connect: Connect, wali: Person, mabel: Person) -> None:
+    Chat.objects.filter(uri=wali.start()).update(changed_at=timezone.now() + timedelta(days=9))
+    uri = wali.start(mabel)
+    mabels = connect(mabel)
+    with keeping_events():
+        wali.send(uri, "Lost")
+    assert mabels.hear()["version"] == 2
+
+
+@pytest.mark.usefixtures("quick_sweeps")
+def test_a_member_whose_row_went_without_a_word_hears_no_more_after_a_sweep(
+    connect: Connect, wali: Person, mabel: Person, otis: Person
+) -> None:
+    uri, other = wali.start(mabel), wali.start(mabel)
+    mabels = connect(mabel)
+    wali.send(uri)
+    assert texts([mabels.hear()]) == ["Hello world"]
+    Membership.objects.filter(chat__uri=uri, user=mabel.user).delete()
+    with keeping_events():
+        wali.send(other)
+    assert mabels.hear()["chat"] == other  # so a sweep has begun
+    with keeping_events():
+        wali.send(other)
+    while mabels.hear()["version"] < 3:  # and another one, after the end of the first
+        pass
+    wali.send(uri, "Not for mabel")
+    assert mabels.heard() == []
+
+
+def test_whoever_comes_back_can_resume_from_long_ago(connect: Connect, wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    for _ in range(210):
+        operations.send_message(actor=wali.user, chat=uri, text="Hello")
+    mabels = connect(mabel)
+    mabel.leave(uri)
+    mabel.join(uri)
+    pages = mabels.resume(uri, 0)
+    assert [page["type"] for page in pages] == ["changes"] * 2
+    assert len([message for page in pages for message in page["messages"]]) == 210
 
 
 @pytest.mark.usefixtures("no_sweeps")

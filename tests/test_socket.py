@@ -524,6 +524,20 @@ def test_a_session_that_expires_ends_the_socket(live: LiveServer, dial: Dial, wa
     assert socket.hear_close() == 4401
 
 
+def test_a_session_that_ended_before_the_hello_is_a_strangers(live: LiveServer, dial: Dial, wali: Person) -> None:
+    browser = session(wali)
+    socket = dial(headers=cookie(browser, live.http))
+    browser.logout()
+    socket.say("hello")
+    assert socket.hear_close() == 4401
+
+
+def test_a_fresh_token_is_acknowledged_also_without_an_id(connect: Connect, wali: Person) -> None:
+    socket = connect(wali)
+    socket.say("auth", token=wali.log_in()["access"])
+    assert socket.hear() == {"type": "ok"}
+
+
 # Ready
 
 
