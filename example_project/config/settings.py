@@ -64,10 +64,13 @@ if database["ENGINE"].endswith("sqlite3"):
         timeout=20,
         init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     )
-elif database["ENGINE"].endswith("postgresql") and find_spec("psycopg_pool"):
-    # Under ASGI each request has a thread, and so without a pool a new connection, of its own. Where there is no
-    # connection to be had, nobody waits for half a minute to be told.
-    database.setdefault("OPTIONS", {}).setdefault("pool", {"max_size": 20, "timeout": 2})
+elif database["ENGINE"].endswith("postgresql"):
+    # Whoever cannot have a chat's lock is told to try again, instead of waiting for as long as somebody holds it.
+    database.setdefault("OPTIONS", {}).setdefault("options", "-c lock_timeout=5000")
+    if find_spec("psycopg_pool"):
+        # Under ASGI each request has a thread, and so without a pool a new connection, of its own. Where there is no
+        # connection to be had, nobody waits for half a minute to be told.
+        database["OPTIONS"].setdefault("pool", {"max_size": 20, "timeout": 2})
 DATABASES = {"default": database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

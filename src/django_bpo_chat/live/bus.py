@@ -27,6 +27,8 @@ BATCH = 100
 MOST_WAITING = 2_000
 SEND_SECONDS = 5
 BEAT_SECONDS = 4
+"""After about so long a silence a process beats."""
+
 DEAF_SECONDS = 3 * BEAT_SECONDS
 """A listener that has not even heard its own heart beat for so long is rebuilt."""
 
@@ -165,9 +167,10 @@ class Listener:
     def __init__(self, receiver: Receiver, sweep: Callable[[], None]) -> None:
         self._receiver = receiver
         self._sweep = sweep
+        self._failures = 0
+        self._heard_at = 0.0
 
     async def run(self) -> None:
-        self._failures = 0
         while (layer := shared_layer()) is not None:
             try:
                 await self._listen(layer)
@@ -182,12 +185,14 @@ class Listener:
         await asyncio.wait_for(layer.group_add(GROUP, channel), SEND_SECONDS)
         self._sweep()
         self._failures = 0
+        self._heard_at = asyncio.get_running_loop().time()
         beating = asyncio.create_task(self._beat())
         loop = asyncio.get_running_loop()
         rejoin_at = loop.time() + REJOIN_SECONDS
         try:
             while loop.time() < rejoin_at:
                 message = await asyncio.wait_for(layer.receive(channel), DEAF_SECONDS)
+                self._heard_at = loop.time()
                 if message.get("sender") != self._receiver.outbox.sender:
                     for envelope in message.get("events", ()):
                         self._receiver.take(envelope)
@@ -197,9 +202,13 @@ class Listener:
                 await asyncio.wait_for(layer.group_discard(GROUP, channel), SEND_SECONDS)
 
     async def _beat(self) -> None:
-        """A heartbeat through the layer and back. One that gets through again ends a time when others did not."""
+        """Where all is silent, a heartbeat through the layer and back. It is heard by all processes, and one that gets
+        through again ends a time when others did not."""
+        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(BEAT_SECONDS * random.uniform(0.8, 1.2))
+            if self._receiver.outbox.working and loop.time() - self._heard_at < BEAT_SECONDS / 2:
+                continue
             was_working = self._receiver.outbox.working
             await self._receiver.outbox.send([])
             if self._receiver.outbox.working and not was_working:
