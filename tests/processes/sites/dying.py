@@ -5,7 +5,6 @@ import signal
 from typing import Any
 
 from config.settings import *  # noqa: F403
-from django_bpo_chat.live import bus
 
 from . import LAST_WORDS
 
@@ -15,4 +14,7 @@ BPO_CHAT = {"BUS": f"{__name__}.publish"}
 def publish(envelope: Any) -> None:
     if LAST_WORDS in envelope.get("frame", ""):
         os.kill(os.getpid(), signal.SIGKILL)
+    # Not above: settings are read before the models that the bus knows.
+    from django_bpo_chat.live import bus
+
     bus.publish(envelope)
