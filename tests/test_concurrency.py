@@ -85,8 +85,8 @@ def test_a_reader_who_follows_the_changes_misses_nothing(crowd: Callable[[int], 
 
     seen: dict[int, Any] = {}
 
-    def follow() -> None:
-        version, last = reader.chat(uri)["version"], False
+    def follow(version: int) -> None:
+        last = False
         while not last:
             last = done.is_set()
             more = True
@@ -97,8 +97,9 @@ def test_a_reader_who_follows_the_changes_misses_nothing(crowd: Callable[[int], 
                     seen[message["seq"]] = message
                 version, more = page["version"], page["more"]
 
+    start = reader.chat(uri)["version"]
     with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(with_own_connection, follow)
+        following = pool.submit(with_own_connection, lambda: follow(start))
         try:
             at_once(*map(send, senders))
         finally:
