@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,11 +15,14 @@ import pytest
 from django.conf import LazySettings, settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import BaseBackend
+from django.core.signals import got_request_exception
 from django.http import HttpRequest
 from django.test import Client
 from django.utils.timezone import now
+from django.views.debug import ExceptionReporter
 from rest_framework_simplejwt.settings import api_settings
 
+from django_bpo_chat.adapter import Adapter
 from tests.hashers import QuickPBKDF2PasswordHasher
 from tests.parallel import at_once
 from tests.person import PASSWORD, Answer, Bearer, Person, Visitor
@@ -151,6 +155,28 @@ def test_of_8_sign_ups_at_once_that_differ_in_case_one_succeeds(visitor: Visitor
     assert Counter(answer.status for answer in answers) == {201: 1, 400: 7}
     assert all(answer.json.keys() == {field} for answer in answers if answer.status == 400)
     assert User.objects.count() == 1
+
+
+class BrokenAdapter(Adapter):
+    def new_user(self, username: str, email: str) -> Any:
+        raise RuntimeError("A defect of the site.")
+
+
+def test_error_reports_do_not_tell_passwords(settings: LazySettings, visitor: Visitor) -> None:
+    settings.BPO_CHAT = {"ADAPTER": f"{__name__}.BrokenAdapter"}
+    reports = []
+
+    def report(request: HttpRequest, **_: Any) -> None:
+        reports.append(ExceptionReporter(request, *sys.exc_info()).get_traceback_html())
+
+    got_request_exception.connect(report)
+    try:
+        with pytest.raises(RuntimeError):
+            visitor.post("users/signup/", {**INES, "password": "a secret of hers", "password2": "a secret of hers"})
+    finally:
+        got_request_exception.disconnect(report)
+    assert "A defect of the site." in reports[0]
+    assert "a secret of hers" not in reports[0]
 
 
 # Logging in

@@ -16,6 +16,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.test import Client
 from django.test.client import BOUNDARY, encode_multipart
+from rest_framework.settings import api_settings
 
 from django_bpo_chat.models import Chat, Message
 from tests.parallel import with_own_connection
@@ -536,8 +537,8 @@ def test_a_path_with_something_else_than_a_number_is_404(subtests: pytest.Subtes
     with nothing_stored(uri):
         for seq in ["x", "-1", "1.5", "%00", "%D9%A1", "0x1", "1%20"]:
             with subtests.test(seq):
-                assert wali.patch(f"chats/{uri}/messages/{seq}/", {"message": "Hello"}).status == 404
-                assert wali.delete(f"chats/{uri}/messages/{seq}/").status == 404
+                assert_refused(wali.patch(f"chats/{uri}/messages/{seq}/", {"message": "Hello"}), 404, "not_found")
+                assert_refused(wali.delete(f"chats/{uri}/messages/{seq}/"), 404, "not_found")
 
 
 VERBS = {
@@ -580,6 +581,20 @@ def test_browsers_and_scripts_get_json_without_asking(wali: Person, accept: str)
     answer = wali.ask("GET", "chats/", headers={"Accept": accept})
     assert answer.status == 200
     assert answer.headers["Content-Type"] == "application/json"
+
+
+def test_a_format_in_the_query_is_passed_over(wali: Person, uri: str) -> None:
+    for answer in (wali.get("chats/", format="xml"), wali.ask("POST", "chats/", {}, format="xml")):
+        assert answer.status in {200, 201}
+        assert answer.headers["Content-Type"] == "application/json"
+
+
+def test_the_names_of_a_host_for_errors_of_the_whole_do_not_count(
+    monkeypatch: pytest.MonkeyPatch, wali: Person, uri: str
+) -> None:
+    monkeypatch.setattr(api_settings, "NON_FIELD_ERRORS_KEY", "host")
+    answer = wali.patch(f"chats/{uri}/", {"username": "wali", "title": "x"})
+    assert (answer.status, list(answer.json)) == (400, ["non_field_errors"])
 
 
 UNAUTHENTICATED = {
@@ -680,6 +695,12 @@ def test_a_chunked_body_that_a_wsgi_server_cannot_read_is_411(live_server: Any, 
         response = client.post(f"chats/{uri}/messages/", **chunked(b'{"message":"Hello"}'))
         assert_refused(Answer(response.status_code, response.headers, response.content), 411, "length_required")
     assert wali.messages(uri)["results"] == []
+
+
+def test_a_length_of_thousands_of_digits_is_too_large(wali: Person) -> None:
+    client = Client(headers=wali.headers)
+    response = client.post("/api/v1/chats/", b"{}", "application/json", CONTENT_LENGTH="9" * 5000)
+    assert (response.status_code, response.json()["code"]) == (413, "too_large")
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1e3", "9" * 30])

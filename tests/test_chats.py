@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.conf import LazySettings
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
+from django.db.models.signals import pre_delete
 
+from django_bpo_chat import operations
 from django_bpo_chat.adapter import Adapter
-from django_bpo_chat.models import Chat
+from django_bpo_chat.models import Chat, Membership
 from tests.person import Answer, Person, Visitor
 from tests.roles import make_admin
 
@@ -504,6 +507,63 @@ def test_a_chat_whose_owner_deleted_their_account_is_not_without_one(wali: Perso
     uri = wali.start(mabel)
     wali.user.delete()
     assert mabel.chat(uri)["owner"] == "mabel"
+
+
+def test_releasing_an_account_twice_counts_it_out_once(wali: Person, mabel: Person) -> None:
+    """As where Django announces the deletion of a row of a model with parents: for each of its tables."""
+    uri = wali.start(mabel)
+    for _ in range(2):
+        operations.release_user(user=wali.user)
+    assert (mabel.chat(uri)["owner"], mabel.chat(uri)["member_count"]) == ("mabel", 1)
+    for _ in range(2):
+        operations.release_user(user=mabel.user)
+    mabel.user.delete()
+    assert Chat.objects.get(uri=uri).member_count == 0
+
+
+def test_an_account_is_released_from_all_of_its_chats_or_from_none(wali: Person, mabel: Person) -> None:
+    uris = sorted([wali.start(mabel), wali.start(mabel)])
+
+    def refuse(instance: Membership, **_: Any) -> None:
+        if instance.chat.uri == uris[1]:
+            raise RuntimeError("A site's own receiver.")
+
+    pre_delete.connect(refuse, sender=Membership)
+    try:
+        with pytest.raises(RuntimeError):
+            operations.release_user(user=wali.user)
+    finally:
+        pre_delete.disconnect(refuse, sender=Membership)
+    for uri in uris:
+        assert (wali.chat(uri)["owner"], wali.chat(uri)["member_count"]) == ("wali", 2)
+
+
+class AccountsThatGo(Adapter):
+    """Somebody deletes their account right after it has been looked at."""
+
+    gone: ClassVar[str] = ""
+
+    def may_contact(self, actor: Any, user: Any) -> bool:
+        get_user_model().objects.get(username=self.gone).delete()
+        return True
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("body", [{"members": ["otis"]}, {"username": "otis"}], ids=["group", "direct"])
+@pytest.mark.parametrize(("gone", "status"), [("otis", 400), ("wali", 401)])
+def test_an_account_that_goes_while_a_chat_starts_is_nobodys(
+    monkeypatch: pytest.MonkeyPatch,
+    settings: LazySettings,
+    wali: Person,
+    otis: Person,
+    body: dict[str, Any],
+    gone: str,
+    status: int,
+) -> None:
+    monkeypatch.setattr(AccountsThatGo, "gone", gone)
+    settings.BPO_CHAT = {"ADAPTER": f"{__name__}.AccountsThatGo"}
+    assert wali.post("chats/", body).status == status
+    assert not Chat.objects.exists()
 
 
 def test_renaming_an_account_is_no_change_of_a_chat(wali: Person, mabel: Person) -> None:

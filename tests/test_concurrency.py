@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.db.models.signals import pre_save
 
@@ -417,3 +418,36 @@ def test_inheriting_a_chat_does_not_undo_what_the_heir_reads_meanwhile(wali: Per
 
     chat = mabel.chat(uri)
     assert (chat["owner"], chat["unread_count"]) == ("mabel", 0)
+
+
+def test_deleting_a_message_while_its_authors_account_is_deleted(wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    mabel.send(uri)
+    mabel.leave(uri)
+
+    def delete_account(**_: Any) -> None:
+        pre_save.disconnect(delete_account, sender=Message)
+        at_once(lambda: get_user_model().objects.get(pk=mabel.user.pk).delete())
+
+    if connection.vendor == "sqlite":
+        pytest.skip("Has one writer at a time.")
+    pre_save.connect(delete_account, sender=Message)
+    tombstone = wali.erase(uri, 1)
+    assert tombstone["deleted"]
+    assert wali.messages(uri)["results"][0]["user"] == {"username": None}
+
+
+def test_adding_somebody_while_their_account_is_deleted(wali: Person, mabel: Person, otis: Person) -> None:
+    uri = wali.start(mabel, otis)
+    otis.leave(uri)
+
+    def delete_account(**_: Any) -> None:
+        pre_save.disconnect(delete_account, sender=Membership)
+        at_once(lambda: get_user_model().objects.get(username=username).delete())
+
+    if connection.vendor == "sqlite":
+        pytest.skip("Has one writer at a time.")
+    for username in ("otis", Person("ines").username):
+        pre_save.connect(delete_account, sender=Membership)
+        assert wali.patch(f"chats/{uri}/", {"username": username}).status == 400
+    assert wali.chat(uri)["member_count"] == 2

@@ -31,6 +31,7 @@ from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.live.frames import FRAMES, HelloInput
 from tests.person import Bearer, Person
 from tests.processes import test_browser
+from tests.processes.sites import site
 from tests.servers import LiveServer, Server, example_environment
 from tests.services import Service
 from tests.test_demo import Demo
@@ -547,10 +548,9 @@ def test_the_reference_client_has_everything_after_the_server_was_killed(
     chat_client = load(DOCS / "examples" / "client.py").ChatClient
     uri = wali.start(mabel)
     server = serve()
-    site = server.http.removeprefix("http://")
 
     async def talk() -> Any:
-        clients = [chat_client(site, person.email, "password123") for person in (wali, mabel)]
+        clients = [chat_client(server.http, person.email, "password123") for person in (wali, mabel)]
         running = [asyncio.create_task(client.run()) for client in clients]
         writer, reader = clients
         await until(lambda: all(uri in client.chats for client in clients))
@@ -574,6 +574,62 @@ def test_the_reference_client_has_everything_after_the_server_was_killed(
     history = {message["seq"]: message for message in stored}
     assert [message["message"] for message in history.values()] == ["before", "meanwhile", "after"]
     assert views == [history, history]
+
+
+@pytest.mark.processes
+def test_the_reference_client_renews_its_token_and_never_speaks_out_of_turn(
+    serve: Callable[..., Server], wali: Person
+) -> None:
+    chat_client = load(DOCS / "examples" / "client.py").ChatClient
+    uri = wali.start()
+    server = serve(**site("short_tokens"))
+    connections, heard = [], []
+
+    class WatchedClient(chat_client):  # type: ignore[misc, valid-type]
+        async def _connection(self) -> Any:
+            connections.append(self)
+            return await super()._connection()
+
+        async def _take(self, frame: Any) -> None:
+            heard.append(frame)
+            await super()._take(frame)
+
+    async def talk() -> None:
+        client = WatchedClient(server.http, wali.email, "password123")
+        running = asyncio.create_task(client.run())
+        for n in range(30):
+            await client.send(uri, f"{n}")
+            await asyncio.sleep(0.1)
+        await until(lambda: not client.outbox and {"type": "ok"} in heard)
+        assert len(client.chats[uri].messages) == 30
+        assert len(connections) == 1
+        assert not running.done()
+        running.cancel()
+
+    asyncio.run(talk())
+
+
+@pytest.mark.processes
+def test_the_history_of_the_reference_client_has_no_hole(serve: Callable[..., Server], wali: Person) -> None:
+    chat_client = load(DOCS / "examples" / "client.py").ChatClient
+    uri = wali.start()
+    for n in range(120):
+        wali.send(uri, f"{n}")
+    server = serve(**site("quick_hashes"))  # another hasher would renew the password's hash, and end Wali's token
+
+    async def read() -> list[int]:
+        client = chat_client(server.http, wali.email, "password123")
+        running = asyncio.create_task(client.run())
+        await until(lambda: uri in client.chats)
+        await asyncio.to_thread(wali.edit, uri, 3, "three")
+        await client.send(uri, "the last")
+        await until(lambda: not client.outbox and 3 in client.chats[uri].messages)
+        while await client.load_history(uri):
+            pass
+        running.cancel()
+        return sorted(client.chats[uri].messages)
+
+    assert asyncio.run(read()) == list(range(1, 122))
 
 
 def load(path: Path) -> Any:

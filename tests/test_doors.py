@@ -27,6 +27,8 @@ class Door(Protocol):
 
     def mark_read(self, person: Person, uri: str, seq: Any) -> Outcome: ...
 
+    def changes(self, person: Person, uri: str, since: Any) -> Outcome: ...
+
 
 class HttpDoor:
     def send(self, person: Person, uri: str, text: Any, **fields: Any) -> Outcome:
@@ -34,6 +36,9 @@ class HttpDoor:
 
     def mark_read(self, person: Person, uri: str, seq: Any) -> Outcome:
         return self._outcome(person.put(f"chats/{uri}/read/", {"seq": seq}))
+
+    def changes(self, person: Person, uri: str, since: Any) -> Outcome:
+        return self._outcome(person.get(f"chats/{uri}/changes/", since=since))
 
     def _outcome(self, answer: Answer) -> Outcome:
         if answer.status < 300:
@@ -55,6 +60,9 @@ class SocketDoor:
 
     def mark_read(self, person: Person, uri: str, seq: Any) -> Outcome:
         return self._ask(person, "read", chat=uri, seq=seq)
+
+    def changes(self, person: Person, uri: str, since: Any) -> Outcome:
+        return self._ask(person, "resume", chat=uri, since=since)
 
     def _ask(self, person: Person, kind: str, **fields: Any) -> Outcome:
         if person.username not in self.sockets:
@@ -144,7 +152,7 @@ def test_what_is_no_text_is_not_sent(door: Door, wali: Person) -> None:
 
 
 def refusals(door: Door, person: Person, uri: str) -> list[Outcome]:
-    return [door.send(person, uri, "Hello world"), door.mark_read(person, uri, 1)]
+    return [door.send(person, uri, "Hello world"), door.mark_read(person, uri, 1), door.changes(person, uri, 0)]
 
 
 NOT_A_MEMBER = Outcome(code="not_a_member", detail="You are not a member of this chat.")
@@ -152,21 +160,21 @@ NOT_FOUND = Outcome(code="not_found", detail="Not found.")
 
 
 def test_strangers_do_nothing_and_learn_nothing(door: Door, wali: Person, mabel: Person, otis: Person) -> None:
-    assert refusals(door, otis, wali.start(mabel)) == [NOT_A_MEMBER, NOT_A_MEMBER]
+    assert refusals(door, otis, wali.start(mabel)) == [NOT_A_MEMBER] * 3
 
     closed = wali.start(mabel)
     wali.edit_chat(closed, joinable=False)
     for hidden in [closed, wali.start_direct(mabel), "A" * 22, "no-uri"]:
-        assert refusals(door, otis, hidden) == [NOT_FOUND, NOT_FOUND], hidden
+        assert refusals(door, otis, hidden) == [NOT_FOUND] * 3, hidden
 
 
 def test_whoever_has_left_is_a_stranger(door: Door, wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     door.send(mabel, uri, "Hello world")
     mabel.leave(uri)
-    assert refusals(door, mabel, uri) == [NOT_A_MEMBER, NOT_A_MEMBER]
+    assert refusals(door, mabel, uri) == [NOT_A_MEMBER] * 3
     wali.edit_chat(uri, joinable=False)
-    assert refusals(door, mabel, uri) == [NOT_FOUND, NOT_FOUND]
+    assert refusals(door, mabel, uri) == [NOT_FOUND] * 3
     assert len(wali.messages(uri)["results"]) == 1
 
 
@@ -189,3 +197,19 @@ def test_what_is_no_seq_is_not_marked(door: Door, wali: Person, mabel: Person) -
         assert outcome.code == "invalid", seq
         assert outcome.detail
     assert mabel.chat(uri)["unread_count"] == 1
+
+
+def test_the_changes_are_the_same_whichever_door_one_asks_at(door: Door, wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    wali.send(uri, "First")
+    wali.send(uri, "Second")
+    wali.erase(uri, 1)
+    changes = door.changes(mabel, uri, 2).result
+    assert (changes["since"], changes["version"], changes["more"]) == (2, 4, False)
+    assert changes["messages"] == sorted(mabel.messages(uri)["results"], key=lambda message: message["version"])
+    assert (changes["members"], changes["details"]) == ([], None)
+
+
+def test_whoever_is_ahead_of_the_chat_is_told_to_start_anew(door: Door, wali: Person) -> None:
+    reset = door.changes(wali, wali.start(), 7).result
+    assert {name: reset[name] for name in reset if name not in {"reset", "chat"}} == {"version": 1}

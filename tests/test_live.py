@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.signals import user_logged_out
 from django.db import transaction
 from django.db.backends.signals import connection_created
 from django.test import Client
@@ -392,6 +393,30 @@ def test_logging_out_of_the_site_closes_the_sockets_of_that_session(
     assert texts([sockets[1].hear()]) == ["Hello world"]
 
 
+def test_whoever_comes_back_while_the_site_still_ends_the_session_is_refused(
+    live: LiveServer, dial: Dial, wali: Person, mabel: Person
+) -> None:
+    """Django says that somebody has logged out before it ends the session; another receiver may take its time."""
+    browser = Client()
+    browser.force_login(mabel.user)
+    headers = {"Cookie": f"sessionid={browser.session.session_key}", "Origin": live.http}
+    sockets = [dial(headers=headers)]
+    sockets[0].introduce()
+
+    def come_back(**_: Any) -> None:
+        assert sockets[0].hear_close() == 4401
+        sockets.append(dial(headers=headers))
+        sockets[1].say("hello")
+        assert sockets[1].hear_close() == 4401
+
+    user_logged_out.connect(come_back)
+    try:
+        browser.logout()
+    finally:
+        user_logged_out.disconnect(come_back)
+    assert len(sockets) == 2
+
+
 def deactivate(person: Person) -> None:
     person.user.is_active = False
     person.user.save()
@@ -505,6 +530,10 @@ def test_a_client_that_does_not_read_is_sent_away_and_nobody_else_waits(
 # Losses
 
 
+def test_however_often_the_layer_has_failed_it_is_tried_again_soon() -> None:
+    assert 5 < bus.pause(10_000) < 15
+
+
 @pytest.fixture
 def quick_sweeps(settings: LazySettings) -> None:
     settings.BPO_CHAT = {"SWEEP_SECONDS": 0.3, "BUS": "tests.layers.publish"}
@@ -582,6 +611,39 @@ def test_a_read_mark_does_not_hide_a_message_that_nobody_told_of(connect: Connec
 
 
 @pytest.mark.usefixtures("no_sweeps")
+def test_a_read_mark_does_not_hide_a_removal_that_nobody_told_of(
+    connect: Connect, wali: Person, mabel: Person, otis: Person
+) -> None:
+    uri = wali.start(mabel, otis)
+    wali.send(uri, "Read this")
+    mabels, otises = connect(mabel), connect(otis)
+    otis.mark_read(uri, 1)
+    assert otises.hear()["type"] == mabels.hear()["type"] == "read"
+    with keeping_events():
+        wali.remove(uri, mabel)
+    wali.send(uri, "Without mabel")
+    while "Without mabel" not in texts([otises.hear()]):
+        pass
+    assert texts(mabels.heard()) == []
+
+
+@pytest.mark.usefixtures("no_sweeps")
+def test_hundreds_of_events_in_the_wrong_order_are_put_right(connect: Connect, wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    view = ViewingClient(mabel, connect(mabel))
+    wali.send(uri, "0")
+    view.catch_up()
+    with keeping_events() as kept:
+        for n in range(1, 601):
+            operations.send_message(actor=wali.user, chat=uri, text=f"{n}")
+    for envelope in reversed(kept):
+        bus.publish(envelope)
+    view.catch_up()
+    assert view.chats[uri].messages == history(mabel, uri)
+    assert texts(view.frames) == [f"{n}" for n in range(601)]
+
+
+@pytest.mark.usefixtures("no_sweeps")
 def test_a_late_message_is_heard_after_a_read_mark(connect: Connect, wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     walis = connect(wali)
@@ -633,6 +695,50 @@ def test_whoever_comes_back_can_resume_from_long_ago(connect: Connect, wali: Per
     pages = mabels.resume(uri, 0)
     assert [page["type"] for page in pages] == ["changes"] * 2
     assert len([message for page in pages for message in page["messages"]]) == 210
+
+
+def restore_backup(uri: str, seq: int) -> None:
+    """The chat as it was when its last message was this one; nobody had joined or left since its beginning."""
+    chat = Chat.objects.get(uri=uri)
+    chat.messages.filter(seq__gt=seq).delete()
+    chat.last_seq, chat.version = seq, seq + 1
+    chat.save()
+    chat.memberships.update(version=1, left_at=None, read_seq=0)
+
+
+@pytest.mark.usefixtures("quick_sweeps")
+def test_after_the_restore_of_a_backup_clients_are_told_to_start_anew(
+    connect: Connect, wali: Person, mabel: Person
+) -> None:
+    uri = wali.start(mabel)
+    view = ViewingClient(mabel, connect(mabel))
+    for n in range(9):
+        wali.send(uri, f"{n}")
+    view.catch_up()
+    restore_backup(uri, 3)
+    wali.send(uri, "After the restore")
+    view.catch_up()
+    assert view.chats[uri].messages == history(mabel, uri)
+    wali.send(uri, "And on")
+    view.catch_up()
+    assert texts(view.frames)[-1] == "And on"
+    assert [frame["type"] for frame in view.frames].count("reset") == 1
+
+
+@pytest.mark.usefixtures("no_sweeps")
+def test_a_resume_after_a_restored_backup_does_not_wait_for_the_version_at_which_one_left(
+    connect: Connect, wali: Person, mabel: Person
+) -> None:
+    uri = wali.start(mabel)
+    mabels = connect(mabel)
+    for _ in range(5):
+        wali.send(uri)
+    mabel.leave(uri)
+    while not own_rows(mabels.hear(), mabel):
+        pass
+    restore_backup(uri, 2)
+    [page] = mabels.resume(uri, 0)
+    assert (page["version"], len(page["messages"])) == (3, 2)
 
 
 @pytest.mark.usefixtures("no_sweeps")

@@ -17,8 +17,11 @@ Data = dict[str, Any]
 
 @dataclass
 class Chat:
+    """``begins``: the seq from which on all messages are held. Of those before it there may be some."""
+
     version: int
     details: Data
+    begins: int
     members: dict[str, Data] = field(default_factory=dict)
     messages: dict[int, Data] = field(default_factory=dict)
 
@@ -36,13 +39,15 @@ class Chat:
 
 
 class ChatClient:
+    """``site`` is an address like ``https://chat.example.com``."""
+
     def __init__(self, site: str, email: str, password: str) -> None:
         self.me = ""
         self.chats: dict[str, Chat] = {}
         self.outbox: dict[str, Data] = {}
         self.rejected: dict[str, Data] = {}
-        self._http = httpx.AsyncClient(base_url=f"http://{site}/api/v1/")
-        self._url = f"ws://{site}/ws/v1/chat/"
+        self._http = httpx.AsyncClient(base_url=f"{site}/api/v1/")
+        self._url = f"{site.replace('http', 'ws', 1)}/ws/v1/chat/"
         self._credentials = {"email": email, "password": password}
         self._tokens: Data = {}
         self._socket: ClientConnection | None = None
@@ -64,9 +69,9 @@ class ChatClient:
     async def load_history(self, uri: str) -> bool:
         """Add a page of messages before those that are held; False where there are no earlier ones."""
         chat = self.chats[uri]
-        before = f"?before={min(chat.messages)}" if chat.messages else ""
-        page = await self._call("GET", f"chats/{uri}/messages/{before}")
+        page = await self._call("GET", f"chats/{uri}/messages/?before={chat.begins}")
         chat.add_messages(page["results"])
+        chat.begins = min([chat.begins, *(message["seq"] for message in page["results"])])
         return page["previous"] is not None
 
     # The connection
@@ -86,11 +91,13 @@ class ChatClient:
     async def _connection(self) -> int | None:
         """One connection, for as long as it lasts. Returns the code with which the server has closed it, if it has."""
         try:
-            async with connect(self._url, subprotocols=["bpo-chat.v1"]) as self._socket:
-                await self._say(type="hello", token=await self._token())
+            hello = {"type": "hello", "token": await self._token()}
+            async with connect(self._url, subprotocols=["bpo-chat.v1"]) as socket:
+                await socket.send(json.dumps(hello))
                 while True:
                     # After two heartbeats of silence the network has forgotten this connection.
-                    frame = json.loads(await asyncio.wait_for(self._socket.recv(), 2 * self._heartbeat))
+                    frame = json.loads(await asyncio.wait_for(socket.recv(), 2 * self._heartbeat))
+                    self._socket = socket  # from ready on, and not before, anything may be said
                     await self._take(frame)
         except ConnectionClosed as closed:
             return closed.rcvd.code if closed.rcvd else None
@@ -120,7 +127,7 @@ class ChatClient:
                 self.chats.pop(frame["chat"], None)
                 await self._fetch(frame["chat"])
             case "ok":
-                self.outbox.pop(frame["id"], None)
+                self.outbox.pop(frame.get("id"), None)
             case "error":
                 await self._refused(frame)
             case "auth.expiring":
@@ -191,9 +198,10 @@ class ChatClient:
         if data["uri"] in self.chats:
             return
         details = {name: data[name] for name in ("title", "owner", "joinable", "history")}
-        chat = self.chats[data["uri"]] = Chat(data["version"], details)
+        last = [data["last_message"]] if data["last_message"] else []
+        chat = self.chats[data["uri"]] = Chat(data["version"], details, begins=last[0]["seq"] if last else 1)
         chat.add_members(data["members"])
-        chat.add_messages([data["last_message"]] if data["last_message"] else [])
+        chat.add_messages(last)
 
     async def _call(self, method: str, path: str) -> Any:
         response = await self._request(method, path)

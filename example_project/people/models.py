@@ -13,6 +13,12 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         constraints: ClassVar = [
+            # Also what finds a name in whatever case: without an index each sign-up would read the whole table.
+            models.UniqueConstraint(
+                Lower("username"),
+                name="people_user_username",
+                violation_error_message=_("A user with that username already exists."),
+            ),
             models.UniqueConstraint(
                 Lower("email"),
                 name="people_user_email",

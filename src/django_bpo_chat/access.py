@@ -40,9 +40,15 @@ def membership(actor: User, uri: str) -> Membership:
 
     Raises ``NotAMember`` or ``NotFound``.
     """
-    present: Membership | None = _memberships(actor).filter(chat__in=Chat.objects.with_uri(uri)).first()
+    return _in_chat(_memberships(actor), actor, uri)
+
+
+def _in_chat(memberships: "QuerySet[Membership]", actor: User, uri: str) -> Membership:
+    """The one of the actor's memberships that is in this chat. Raises ``NotAMember`` or ``NotFound``."""
+    chats = Chat.objects.with_uri(uri)
+    present = memberships.filter(chat__in=chats).first()
     if present is None:
-        raise refusal(actor, Chat.objects.with_uri(uri).first())
+        raise refusal(actor, chats.first())
     return present
 
 
@@ -64,10 +70,14 @@ def visible_message(member: Membership, seq: int) -> Message:
 
 def chat(actor: User, uri: str) -> wire.ChatView:
     """Raises ``NotAMember`` or ``NotFound``."""
-    seen = chats(actor).filter(chat__in=Chat.objects.with_uri(uri)).first()
-    if seen is None:
-        raise refusal(actor, Chat.objects.with_uri(uri).first())
-    return chat_views([seen])[0]
+    return chat_views([_in_chat(chats(actor), actor, uri)])[0]
+
+
+def started_chat(chat: Chat) -> wire.ChatView:
+    """What its first member sees of a chat that they have just started; nothing is read, so nothing can go wrong."""
+    own = chat.members[0]
+    own.unread_count = 0
+    return wire.ChatView(own, chat.members[:LISTED_MEMBERS], last_message=None)
 
 
 def chats(actor: User) -> "QuerySet[Membership]":

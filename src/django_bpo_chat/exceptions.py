@@ -6,10 +6,15 @@ The codes are the contract's; a client may rely on them, so a new one is a chang
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 
+from django.db import InterfaceError, InternalError, OperationalError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 Text = str | Promise
+
+DATABASE_AWAY = (InterfaceError, InternalError, OperationalError)
+"""What Django raises where the database cannot be reached or a lock not be had; ``InternalError`` comes from what has
+become a standby."""
 
 
 class CloseCode(IntEnum):

@@ -6,11 +6,13 @@ from typing import Any, cast
 
 from django.core.exceptions import SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
-from django.db import InterfaceError, InternalError, OperationalError, connections, transaction
-from django.http import HttpRequest, UnreadablePostError
+from django.db import connections, transaction
+from django.http import Http404, HttpRequest, UnreadablePostError
 from django.utils.module_loading import import_string
 from rest_framework import exceptions as drf
 from rest_framework.authentication import BaseAuthentication
+from rest_framework.metadata import SimpleMetadata
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.renderers import JSONRenderer
@@ -22,11 +24,13 @@ from rest_framework.views import APIView, exception_handler
 from . import wire
 from .conf import chat_settings
 from .exceptions import (
+    DATABASE_AWAY,
     ChatError,
     Invalid,
     LengthRequired,
     NotAllowed,
     NotAuthenticated,
+    NotFound,
     ParseError,
     TooLarge,
     Unavailable,
@@ -62,6 +66,13 @@ class UnreadBody(BaseParser):
         return {}
 
 
+class JSONOnly(DefaultContentNegotiation):
+    """Goes by the ``Accept`` header, whatever parameter a host has REST framework look at."""
+
+    def filter_renderers(self, renderers: Any, format: Any) -> Any:  # noqa: A002  (REST framework's name)
+        return renderers
+
+
 class ChatAPIView(APIView):
     """Base of the package's views.
 
@@ -72,6 +83,8 @@ class ChatAPIView(APIView):
     permission_classes: Sequence[type[BasePermission]] = (IsAuthenticated,)
     parser_classes = (UnreadBody,)
     renderer_classes = (JSONRenderer,)
+    content_negotiation_class = JSONOnly
+    metadata_class = SimpleMetadata
     throttle_classes = ()
     versioning_class = None
 
@@ -111,7 +124,7 @@ class ChatAPIView(APIView):
         return error_response
 
     def handle_exception(self, exc: Exception) -> Response:
-        if isinstance(exc, InterfaceError | InternalError | OperationalError):
+        if isinstance(exc, DATABASE_AWAY):
             logger.warning("The database is not available: %s", exc)
             exc = Unavailable()
         return super().handle_exception(exc)
@@ -134,7 +147,7 @@ def _read(request: HttpRequest) -> bytes:
     length = request.META.get("CONTENT_LENGTH") or ""
     if not length and _is_chunked(request) and isinstance(request, WSGIRequest):
         raise LengthRequired  # Django reads no body without a length from a WSGI server
-    if length.isdecimal() and int(length) > wire.MAX_BYTES:
+    if length.isdecimal() and (len(length) > 9 or int(length) > wire.MAX_BYTES):
         raise TooLarge
     try:
         raw = request.read(wire.MAX_BYTES + 1)
@@ -162,6 +175,8 @@ def error_response(exc: Exception, context: dict[str, Any]) -> Response | None:
         return Response(exc.fields, exc.status)
     if isinstance(exc, SuspiciousOperation):  # as Django calls a query string of thousands of fields
         exc = ChatError()
+    if isinstance(exc, Http404):
+        exc = NotFound()
     if isinstance(exc, ChatError):
         return Response(_body(exc.code, exc.detail), exc.status, headers=HEADERS.get(exc.code))
     response = exception_handler(exc, context)

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
@@ -95,6 +95,8 @@ class Chat(models.Model):
     created_at = models.DateTimeField(db_default=ClockTime())
     changed_at = models.DateTimeField(db_default=ClockTime())
     active_at = models.DateTimeField(db_default=ClockTime())
+
+    members: "Sequence[Membership]"  # where the chat has just been started
 
     objects = PrimaryManager.from_queryset(ChatQuerySet)()
 

@@ -5,6 +5,7 @@ from typing import Any
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_out
+from django.db import router
 from django.db.models.signals import post_delete, post_save, pre_delete
 
 from . import events, operations
@@ -21,15 +22,21 @@ def connect() -> None:
             post_delete.connect(recheck_sockets, sender=model)
 
 
-def release_chats(instance: Any, **_: Any) -> None:
+def release_chats(instance: Any, using: str, **_: Any) -> None:
     """Messages stay, and chats keep an owner."""
-    operations.release_user(user=instance)
+    if _is_main(using):
+        operations.release_user(user=instance)
 
 
-def recheck_sockets(instance: Any, created: bool = False, update_fields: Any = None, **_: Any) -> None:
+def recheck_sockets(instance: Any, using: str, created: bool = False, update_fields: Any = None, **_: Any) -> None:
     """A password change, a deactivation and a deletion end the user's sockets."""
-    if not created and set(update_fields or ()) != {"last_login"}:
+    if _is_main(using) and not created and set(update_fields or ()) != {"last_login"}:
         events.user_changed(instance.pk)
+
+
+def _is_main(database: str) -> bool:
+    """Not an archive, say, in which other users may have the same keys."""
+    return database == router.db_for_write(get_user_model())
 
 
 def close_sockets(request: Any, **_: Any) -> None:

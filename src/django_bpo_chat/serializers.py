@@ -5,8 +5,9 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
+from rest_framework.settings import api_settings
 
-from .access import MAX_CONTACTS, MAX_ROWS
+from .access import MAX_ROWS
 from .exceptions import Invalid
 from .models import CLIENT_ID_LENGTH
 
@@ -20,9 +21,14 @@ def validated(input_class: type[serializers.Serializer[Any]], data: Any) -> Data
     """The values in ``data``. Raises ``Invalid``."""
     serializer = input_class(data=data)
     if not serializer.is_valid():
-        raise Invalid({field: list(_texts(errors)) for field, errors in serializer.errors.items()})
+        raise Invalid({_field(name): list(_texts(errors)) for name, errors in serializer.errors.items()})
     values: Data = serializer.validated_data
     return values
+
+
+def _field(name: str) -> str:
+    """A host may call errors of the whole otherwise."""
+    return "non_field_errors" if name == api_settings.NON_FIELD_ERRORS_KEY else name
 
 
 def _texts(errors: Any) -> Iterator[str]:
@@ -73,10 +79,9 @@ class NamesField(serializers.ListField):
     child = TextField()
 
     def to_internal_value(self, data: Any) -> list[str]:
-        if isinstance(data, list) and len(data) > 2 * MAX_CONTACTS:
-            raise serializers.ValidationError(_("These are too many names."))
-        names: list[str] = super().to_internal_value(data)
-        return names
+        if not isinstance(data, list) or not all(isinstance(name, str) for name in data):
+            raise serializers.ValidationError(_("Not a list of names."))
+        return list(dict.fromkeys(data))
 
 
 class QueryNumberField(serializers.IntegerField):

@@ -174,12 +174,4 @@ def changes(part: Changes) -> Dict:
 
 def nothing_visible(uri: str, since: int, version: int) -> Dict:
     """A ``changes`` object that moves a member on and tells nothing."""
-    return {
-        "chat": uri,
-        "since": since,
-        "version": version,
-        "messages": [],
-        "members": [],
-        "details": None,
-        "more": False,
-    }
+    return changes(Changes(chat=Chat(uri=uri), since=since, version=version))

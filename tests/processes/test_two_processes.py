@@ -105,8 +105,11 @@ def test_a_process_for_http_only_reaches_the_sockets(valkey: Valkey, serve: Serv
         asyncio.run(scenario(http_only))
 
 
-def test_a_command_that_sends_and_ends_reaches_the_sockets(valkey: Valkey, serve: Serve) -> None:
-    server = serve(REDIS_URL=valkey.url, **site("without_sweep"))
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_command_that_sends_and_ends_reaches_the_sockets(valkey: Valkey, serve: Serve, host: str) -> None:
+    url = valkey.url.replace("127.0.0.1", host)
+    assert host in url
+    server = serve(REDIS_URL=url, **site("without_sweep"))
 
     async def scenario() -> None:
         wali, mabel = await asyncio.gather(sign_up("wali", http=server), sign_up("mabel", http=server))

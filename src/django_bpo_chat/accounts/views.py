@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,7 +15,10 @@ from .serializers import LogInInput, RefreshTokenInput, SignUpInput
 
 
 class PublicView(ChatAPIView):
-    """For those who have no token yet: a bearer header is not looked at."""
+    """For those who have no token yet: a bearer header is not looked at.
+
+    What they send is kept out of Django's error reports.
+    """
 
     permission_classes = ()
 
@@ -23,12 +27,14 @@ class PublicView(ChatAPIView):
 
 
 class SignUpView(PublicView):
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         user, token = flows.sign_up(**self.parse(SignUpInput))
         return Response({"user": _card(user), **flows.token_pair(token)}, status=201)
 
 
 class LogInView(PublicView):
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         return Response(flows.token_pair(flows.log_in(request._request, **self.parse(LogInInput))))
 
@@ -36,6 +42,7 @@ class LogInView(PublicView):
 class RefreshView(PublicView):
     """Takes a refresh token, or the email and the password; where a body has both, the token counts."""
 
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         body = read_json(request)
         if isinstance(body, dict) and "refresh" in body:
@@ -44,6 +51,7 @@ class RefreshView(PublicView):
 
 
 class LogOutView(PublicView):
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         flows.log_out(self.parse(RefreshTokenInput)["refresh"])
         return Response(status=204)

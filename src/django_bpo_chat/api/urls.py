@@ -7,7 +7,7 @@ from . import views
 app_name = "bpo_chat"
 
 CHAT = r"^chats/(?P<uri>[^/]+)"
-MESSAGE = CHAT + r"/messages/(?P<seq>[0-9]+)"
+MESSAGE = CHAT + r"/messages/(?P<seq>[^/]+)"
 
 urlpatterns = [
     re_path(r"^chats/?$", views.ChatsView.as_view(), name="chats"),

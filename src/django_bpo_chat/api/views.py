@@ -4,6 +4,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from .. import access, operations, wire
+from ..exceptions import NotFound
 from ..http import ChatAPIView, absolute_url
 from ..serializers import (
     BIGGEST,
@@ -40,7 +41,9 @@ class ChatsView(ChatAPIView):
             chat, created = operations.start_direct(actor=self.user, username=values["username"])
         else:
             chat, created = operations.start_group(actor=self.user, **values), True
-        return Response(wire.chat(access.chat(self.user, chat.uri)), status=201 if created else 200)
+        if created:
+            return Response(wire.chat(access.started_chat(chat)), status=201)
+        return Response(wire.chat(access.chat(self.user, chat.uri)))
 
 
 class ChatView(ChatAPIView):
@@ -125,6 +128,8 @@ def _neighbour(request: Request, **bound: int | None) -> str | None:
     return absolute_url(request, **{"before": None, "after": None, "around": None, **bound})
 
 
-def _number(digits: str) -> int:
-    """More digits than Python converts name no message."""
-    return int(digits) if len(digits) < len(str(BIGGEST)) else BIGGEST
+def _number(text: str) -> int:
+    """The seq in a URL. Raises ``NotFound`` for what is no number, or too big for one."""
+    if not (text.isascii() and text.isdigit()) or len(text) >= len(str(BIGGEST)):
+        raise NotFound
+    return int(text)

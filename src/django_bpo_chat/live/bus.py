@@ -8,6 +8,7 @@ import atexit
 import logging
 import os
 import random
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -124,6 +125,12 @@ class Outbox:
             self.working = False
 
 
+class _PublisherLoop(asyncio.SelectorEventLoop):
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
+        """In the loop's own thread: asyncio's pool of threads for it is closed before what is left can be flushed."""
+        return socket.getaddrinfo(host, port, **options)
+
+
 class _PublisherThread:
     """Sends for processes without a hub: WSGI workers, commands, task queues. Starts with the first event."""
 
@@ -134,7 +141,7 @@ class _PublisherThread:
     def outbox(self) -> Outbox:
         with self._lock:
             if self._outbox is None:
-                loop = asyncio.new_event_loop()
+                loop = _PublisherLoop()
                 threading.Thread(target=loop.run_forever, name="bpo-chat-publisher", daemon=True).start()
                 self._outbox = Outbox(loop)
             return self._outbox
@@ -161,6 +168,11 @@ atexit.register(_thread.flush)
 os.register_at_fork(after_in_child=_forget)
 
 
+def pause(failures: int) -> float:
+    """Seconds until the next attempt, more and more up to about ten."""
+    return min(0.5 * 2.0 ** min(failures, 9), 10) * random.uniform(0.8, 1.2)
+
+
 class Listener:
     """Takes what the layer brings, for as long as the loop runs. ``sweep`` is called when events may be missing."""
 
@@ -177,7 +189,7 @@ class Listener:
             except Exception as error:  # noqa: BLE001  (likewise)
                 self._failures += 1
                 logger.warning("Not listening to the channel layer: %r", error)
-            await asyncio.sleep(min(0.5 * 2**self._failures, 10) * random.uniform(0.8, 1.2))
+            await asyncio.sleep(pause(self._failures))
 
     async def _listen(self, layer: Any) -> None:
         """Join and receive; ends after an hour, to join anew."""

@@ -12,9 +12,9 @@ from functools import partial
 from threading import Barrier
 from typing import ParamSpec, TypeVar
 
-from django.db import InterfaceError, InternalError, OperationalError, connections
+from django.db import connections
 
-from ..exceptions import Unavailable
+from ..exceptions import DATABASE_AWAY, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class DatabaseThreads:
 def _run(work: Callable[[], Result]) -> Result:
     try:
         return work()
-    except (InterfaceError, InternalError, OperationalError) as error:  # one of them: a standby since a failover
+    except DATABASE_AWAY as error:
         logger.warning("The database is not available: %s", error)
         connections.close_all()  # the next job begins with a new one
         raise Unavailable from error

@@ -87,8 +87,11 @@ async def resume(session: "Session", values: Data) -> None:
     named = {"id": values["id"]} if "id" in values else {}
     more = True
     while more and not socket.closing:
+        left_before = socket.left.get(chat, 0)
         page, stored_version = await session.database.run(_page, socket.login.user, chat, since)
-        if stored_version < socket.left.get(chat, 0):
+        if stored_version < left_before:
+            del socket.left[chat]  # a backup has been restored
+        elif stored_version < socket.left.get(chat, 0):
             continue
         more, since = page.get("more", False), page["version"]
         socket.deliver(wire.encode({**page, **named}))

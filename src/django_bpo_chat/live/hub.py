@@ -8,7 +8,7 @@ hole is filled from the database, once for all members, and a sweep finds what n
 import asyncio
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import replace
@@ -39,6 +39,10 @@ OVERLAP = timedelta(minutes=1)
 
 USERS_AT_ONCE = 500
 
+RECHECK_SECONDS = 0.2
+LOG_OUT_SECONDS = 60
+"""How long a site may take to end a session after it has said so."""
+
 _hubs: dict[asyncio.AbstractEventLoop, "Hub"] = {}
 
 
@@ -60,6 +64,8 @@ class Hub:
         self._sockets: dict[str, set[Socket]] = {}
         self._rooms = Rooms()
         self._to_load: list[Room] = []
+        self._logged_out: set[str] = set()
+        self._to_recheck: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweep_now = asyncio.Event()
         self._swept_to: datetime | None = None
@@ -91,6 +97,8 @@ class Hub:
     # Sockets
 
     def add(self, socket: Socket) -> None:
+        if socket.login.session_key is not None and socket.login.name in self._logged_out:
+            socket.close(CloseCode.NOT_AUTHENTICATED)
         self._sockets.setdefault(_key(socket), set()).add(socket)
 
     def remove(self, socket: Socket) -> None:
@@ -115,7 +123,7 @@ class Hub:
                 case "changes" | "ephemeral":
                     self._take_chat_event(envelope)
                 case "user":
-                    self.spawn(self._recheck_user(envelope["user"]))
+                    self._recheck_soon(envelope["user"])
                 case "logout":
                     self._close_login(envelope["login"])
         except Exception:  # one event must not end the listening to all others
@@ -157,9 +165,15 @@ class Hub:
         """Tell the members before and after the change; whoever is out learns that and nothing else."""
         room.advance(envelope)
         self._tell_leavers(envelope)
+        hidden_frame = None
         for first_seq, socket in self._members_here(room):
-            if socket.left.get(envelope["chat"], 0) < envelope["version"]:
-                socket.deliver(envelope["frame"] if _may_see(first_seq, envelope) else _hidden_frame(envelope))
+            if socket.left.get(envelope["chat"], 0) >= envelope["version"]:
+                continue
+            if _may_see(first_seq, envelope):
+                socket.deliver(envelope["frame"])
+            else:
+                hidden_frame = hidden_frame or _hidden_frame(envelope)
+                socket.deliver(hidden_frame)
 
     def _tell_leavers(self, envelope: Envelope) -> None:
         """Once: nothing of the chat may follow what tells a client that it is out."""
@@ -189,6 +203,9 @@ class Hub:
         return tuple(self._sockets.get(user, ()))
 
     def _close_login(self, login: str) -> None:
+        """The news of a log-out comes before the session has ended, so those who come back by it now are refused."""
+        self._logged_out.add(login)
+        self.loop.call_later(LOG_OUT_SECONDS, self._logged_out.discard, login)
         for socket in self._all_sockets():
             if socket.login.name == login:
                 socket.close(CloseCode.NOT_AUTHENTICATED)
@@ -262,26 +279,41 @@ class Hub:
 
     async def _sweep(self) -> None:
         """Compare what was delivered with what is stored, and who is connected with who still may be."""
+        delivered = {room.uri: room.version for room in self._rooms if room.is_placed}
         newest, changed, farewells = await self._reads.run(_changed_lately, self._swept_to)
         for envelope in farewells:
             self._tell_leavers(envelope)
-        not_held = []
+        not_held, restored = [], []
         for uri, version in changed:
             room = self._rooms.get(uri)
-            if room is None or (room.is_loaded and not room.is_placed):
+            if version < delivered.get(uri, 0):
+                restored.append(uri)
+            elif room is None or (room.is_loaded and not room.is_placed):
                 not_held.append(uri)
             elif room.is_loaded and room.version < version:
                 room.known = max(room.known, version)
                 self._repair(room)
-        if not_held:
-            await self._nudge(not_held)
+        await self._nudge(not_held, _standing)
+        await self._start_anew(restored)
         users = [next(iter(sockets)).login.user.pk for sockets in self._sockets.values()]
         for start in range(0, len(users), USERS_AT_ONCE):
-            await self._recheck(users[start : start + USERS_AT_ONCE])
+            await self._recheck_logins(users[start : start + USERS_AT_ONCE])
+            await self._recheck_members(users[start : start + USERS_AT_ONCE])
         self._swept_to = newest
 
-    async def _nudge(self, uris: list[str]) -> None:
-        """Tell the members of chats that have no place here yet where these stand; whoever is behind resumes."""
+    async def _start_anew(self, uris: list[str]) -> None:
+        """A backup has taken these chats back to older versions: what is held of them here and there is void."""
+        for uri in uris:
+            self._rooms.forget(uri)
+        for socket in self._all_sockets():
+            for uri in uris:
+                socket.left.pop(uri, None)
+        await self._nudge(uris, _reset)
+
+    async def _nudge(self, uris: list[str], frame: Callable[[str, int], str]) -> None:
+        """Tell the members of chats that have no place here where these stand; whoever is behind resumes."""
+        if not uris:
+            return
         stored = await self._reads.run(_stored_rooms, uris)
         for uri, (version, members) in stored.items():
             room = self._rooms.get(uri)
@@ -289,20 +321,28 @@ class Hub:
                 room = self._rooms.add(uri)
                 room.begin(version, members)
             if room.is_loaded and not room.is_placed:
-                room.members = members
+                room.members, room.loaded = members, version
                 room.place(version)
-                self._tell_members(room, wire.frame("changes", wire.nothing_visible(uri, version, version)))
+                self._tell_members(room, frame(uri, version))
 
-    async def _recheck_user(self, user: str) -> None:
-        for socket in self._of_user(user)[:1]:
-            with suppress(Unavailable):  # then the sweep does it
-                await self._recheck([socket.login.user.pk])
+    def _recheck_soon(self, user: str) -> None:
+        """In one query with all who change in the same moment: some sites save a user with each request."""
+        if user in self._sockets:
+            if not self._to_recheck:
+                self.spawn(self._recheck_changed())
+            self._to_recheck.add(user)
 
-    async def _recheck(self, user_ids: list[Any]) -> None:
-        """Close the sockets of users who are gone, deactivated, or have another password than at their log-in; forget
-        members who have gone without a word."""
-        versions = {room: room.version for room in self._rooms if room.is_loaded}
-        users, present = await self._reads.run(_users_and_memberships, user_ids)
+    async def _recheck_changed(self) -> None:
+        await asyncio.sleep(RECHECK_SECONDS)
+        users, self._to_recheck = self._to_recheck, set()
+        user_ids = [socket.login.user.pk for user in users for socket in self._of_user(user)[:1]]
+        with suppress(Unavailable):  # then the sweep does it
+            for start in range(0, len(user_ids), USERS_AT_ONCE):
+                await self._recheck_logins(user_ids[start : start + USERS_AT_ONCE])
+
+    async def _recheck_logins(self, user_ids: list[Any]) -> None:
+        """Close the sockets of users who are gone, deactivated, or have another password than at their log-in."""
+        users = await self._reads.run(_active_users, user_ids)
         for user_id in user_ids:
             user, stamps = users.get(user_id, (None, ()))
             for socket in self._of_user(events.user_key(user_id)):
@@ -310,6 +350,11 @@ class Hub:
                     socket.close(CloseCode.NOT_AUTHENTICATED)
                 else:
                     socket.login = replace(socket.login, user=user)
+
+    async def _recheck_members(self, user_ids: list[Any]) -> None:
+        """Forget members who have gone without a word."""
+        versions = {room: room.version for room in self._rooms if room.is_loaded}
+        present = await self._reads.run(_memberships, user_ids)
         asked = {events.user_key(user_id) for user_id in user_ids}
         for room, version in versions.items():
             if room.version == version:  # else somebody may have come since
@@ -320,6 +365,14 @@ class Hub:
 
 def _may_see(first_seq: int, changes: Envelope) -> bool:
     return changes["lowest_seq"] is None or first_seq <= changes["lowest_seq"]
+
+
+def _standing(uri: str, version: int) -> str:
+    return wire.frame("changes", wire.nothing_visible(uri, version, version))
+
+
+def _reset(uri: str, version: int) -> str:
+    return wire.frame("reset", {"chat": uri, "version": version})
 
 
 def _hidden_frame(changes: Envelope) -> str:
@@ -365,11 +418,13 @@ def _changed_lately(swept_to: datetime | None) -> tuple[datetime | None, list[tu
     return newest, changed, [events.changes_envelope(wire.Changes.of_member(row)) for row in left]
 
 
-def _users_and_memberships(user_ids: list[Any]) -> tuple[dict[Any, tuple[User, set[str]]], set[tuple[str, str]]]:
-    """The active users with the stamps that are good, and the ``(user, chat uri)`` pairs of who is in."""
+def _active_users(user_ids: list[Any]) -> dict[Any, tuple[User, set[str]]]:
+    """Those of these users who are active, with the stamps that are good."""
     users = stored_users().in_bulk(user_ids)
+    return {key: (user, current_stamps(user)) for key, user in users.items() if user.is_active}
+
+
+def _memberships(user_ids: list[Any]) -> set[tuple[str, str]]:
+    """The ``(user, chat uri)`` pairs of who is in."""
     pairs = Membership.objects.present().filter(user__in=user_ids).values_list("user", "chat__uri")
-    return (
-        {key: (user, current_stamps(user)) for key, user in users.items() if user.is_active},
-        {(events.user_key(user_id), uri) for user_id, uri in pairs},
-    )
+    return {(events.user_key(user_id), uri) for user_id, uri in pairs}

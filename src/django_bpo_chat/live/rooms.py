@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from ..events import Envelope
 
 MOST_ROOMS = 20_000
+MOST_WAITING = 200
 
 
 class Room:
     """A chat's present members with the first seq each may see, as of ``version``: the last change delivered.
 
-    ``known`` is the highest version that the hub has heard of. While the members are being loaded, ``is_loaded`` is
-    false and all events wait; later only those changes wait that came before their predecessors. Until a change has
-    been delivered, or the members told where the chat stands, it has no place in the versions: ``is_placed`` is false.
+    ``known`` is the highest version that the hub has heard of, ``loaded`` the one as of which the members were read.
+    While they are being read, ``is_loaded`` is false and all events wait; later only those changes wait that came
+    before their predecessors. Until a change has been delivered, or the members told where the chat stands, it has no
+    place in the versions: ``is_placed`` is false.
     """
 
     __slots__ = (
@@ -21,6 +23,7 @@ class Room:
         "is_placed",
         "is_repairing",
         "known",
+        "loaded",
         "members",
         "uri",
         "version",
@@ -30,7 +33,7 @@ class Room:
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
-        self.version = self.known = 0
+        self.version = self.known = self.loaded = 0
         self.members: dict[str, int] = {}
         self.waiting: list[Envelope] = []
         self.waiting_ephemeral: list[Envelope] = []
@@ -52,23 +55,27 @@ class Room:
         events = [*self.waiting_ephemeral, *changes]
         self.waiting, self.waiting_ephemeral = [], []
         self.members = members
+        self.loaded = version
         self.is_loaded = True
         if changes:
-            self.place(min(version, changes[0]["since"]))
+            self.place(changes[0]["since"])
             self.known = version
         return events
 
     def place(self, version: int) -> None:
-        """Up to this version the members have been told, or will find out by themselves."""
-        self.version = self.known = version
+        """Up to this version the members have been told, or will find out by themselves; but whoever has left since
+        they were loaded is still among them."""
+        self.version = self.known = min(version, self.loaded)
         self.is_placed = True
 
     def wait(self, event: Envelope) -> None:
-        if event["kind"] == "ephemeral":
-            self.waiting_ephemeral.append(event)
-        else:
+        """Those beyond a number are let go: a change is known then to be missing, and is read."""
+        is_ephemeral = event["kind"] == "ephemeral"
+        queue = self.waiting_ephemeral if is_ephemeral else self.waiting
+        if len(queue) < MOST_WAITING:
+            queue.append(event)
+        if not is_ephemeral:
             self.known = max(self.known, event["version"])
-            self.waiting.append(event)
 
     def next_waiting(self) -> Envelope | None:
         """Changes that have waited for their predecessor, which has now come; what is too old is dropped."""
@@ -110,3 +117,6 @@ class Rooms:
     def drop(self, room: Room) -> None:
         if self._rooms.get(room.uri) is room:
             del self._rooms[room.uri]
+
+    def forget(self, uri: str) -> None:
+        self._rooms.pop(uri, None)

@@ -1,6 +1,7 @@
 """A conversation with a client that is known: ``ready``, then a frame at a time, for as long as its login lasts."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,6 +16,8 @@ from .frames import Frame
 from .hub import Hub
 from .reader import Dict, Disconnected, Reader, Refused, error_frame
 from .sockets import Socket
+
+logger = logging.getLogger(__name__)
 
 LISTED_CHATS = 200
 MISSED_HEARTBEATS = 3
@@ -157,7 +160,8 @@ class Session:
             await self._confirm_session()
         except NotAuthenticated:
             self.socket.close(CloseCode.NOT_AUTHENTICATED)
-        except Unavailable:
+        except Exception as error:  # noqa: BLE001  (a session store may raise anything)
+            logger.warning("A session could not be looked at: %r", error)
             self.socket.close(CloseCode.UNAVAILABLE)
         else:
             if not self.socket.closing:

@@ -44,6 +44,7 @@ class Socket:
         "__weakref__",
         "_closer",
         "_consumer",
+        "_judging",
         "_queue",
         "_queued",
         "_send",
@@ -63,6 +64,7 @@ class Socket:
         self._consumer = asyncio.current_task()
         self._queue: deque[tuple[str, bool]] = deque()
         self._queued = 0
+        self._judging: asyncio.Handle | None = None
         self._writer: asyncio.Task[None] | None = None
         self._closer: asyncio.Task[None] | None = None
 
@@ -74,10 +76,8 @@ class Socket:
         self._queued += size(frame)
         if self.ready and self._writer is None:
             self._write()
-        elif self._is_overfull():
-            self._drop_ephemeral()
-            if self._is_overfull():
-                self.close(CloseCode.TOO_SLOW)
+        elif self._is_overfull() and self._judging is None:
+            self._judging = asyncio.get_running_loop().call_soon(self._judge)
 
     def open(self, frame: str) -> None:
         """Say ``ready``, then what has happened since the socket was registered."""
@@ -130,6 +130,14 @@ class Socket:
         for task in (self._writer, self._closer):
             if task is not None:
                 task.cancel()
+
+    def _judge(self) -> None:
+        """After the writer has had its turn: a burst does not make a client slow."""
+        self._judging = None
+        if self._is_overfull():
+            self._drop_ephemeral()
+        if self._is_overfull():
+            self.close(CloseCode.TOO_SLOW)
 
     def _is_overfull(self) -> bool:
         return len(self._queue) > MAX_QUEUED_FRAMES or self._queued > MAX_QUEUED_BYTES

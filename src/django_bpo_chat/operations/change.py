@@ -1,17 +1,17 @@
 """The one shape of an operation: lock the chat and take its next version, then check and write, announce, commit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from django.db import router, transaction
+from django.db import DatabaseError, router, transaction
 from django.db.models import F
 
 from .. import access, events, wire
-from ..exceptions import NotAllowed
+from ..exceptions import DATABASE_AWAY, NotAllowed, NotAuthenticated
 from ..models import Chat, ClockTime, Membership, Message
-from ..users import User
+from ..users import User, stored_users
 
 
 class Change:
@@ -20,8 +20,9 @@ class Change:
     def __init__(self, actor: User, chat: Chat, membership: Membership | None) -> None:
         self.actor = actor
         self.chat = chat
-        self.messages: list[Message] = []
-        self.members: list[Membership] = []
+        self.others: list[User] = []
+        self.changed_messages: list[Message] = []
+        self.changed_members: list[Membership] = []
         self._membership = membership
         self._details: set[str] = set()
         self._counters: set[str] = set()
@@ -40,36 +41,38 @@ class Change:
         """The actor's membership, if they are in."""
         return self._membership if self._membership and self._membership.is_present else None
 
-    def member(self) -> Membership:
+    def require_member(self) -> Membership:
         """The actor's membership. Raises ``NotAMember`` or ``NotFound``."""
         if self.present_member is None:
             raise access.refusal(self.actor, self.chat)
         return self.present_member
 
-    def group_member(self) -> Membership:
+    def require_group_member(self) -> Membership:
         """Likewise, for what a direct chat does not have. Raises ``NotAllowed`` there."""
-        member = self.member()
+        member = self.require_member()
         if self.chat.is_direct:
             raise NotAllowed
         return member
 
-    def group_manager(self) -> Membership:
+    def require_manager(self) -> Membership:
         """Likewise, for what takes an owner or an admin."""
-        member = self.group_member()
+        member = self.require_group_member()
         if not member.rank:
             raise NotAllowed
         return member
 
-    def save_message(self, message: Message) -> None:
+    def save_message(self, message: Message, *fields: str) -> None:
+        """Save only these fields, since an author's account may be deleted meanwhile; a new row is saved whole."""
         message.version = self.version
-        message.save()
-        self.messages.append(message)
+        message.save(update_fields=[*fields, "version"] if message.pk else None)
+        self.changed_messages.append(message)
 
     def save_member(self, membership: Membership, *fields: str) -> None:
-        """Save these fields, all of a newcomer: read marks move without the chat's lock."""
+        """Save only these fields, since read marks move without the chat's lock; a new row is saved whole."""
         membership.version = self.version
+        self.others.append(membership.user)
         membership.save(update_fields=[*fields, "version"] if membership.pk else None)
-        self.members.append(membership)
+        self.changed_members.append(membership)
 
     def set_details(self, **values: Any) -> None:
         """Change what belongs to the chat itself; values that are the present ones change nothing."""
@@ -84,8 +87,8 @@ class Change:
 
     def finish(self) -> bool:
         """Save the chat and announce the change; False where nothing has changed."""
-        if not (self.messages or self.members or self._details):
-            return self._save_uncounted()
+        if not (self.changed_messages or self.changed_members or self._details):
+            return False
         if self._details:
             self.chat.details_version = self.version
             self._details.add("details_version")
@@ -96,19 +99,12 @@ class Change:
                 chat=self.chat,
                 since=self.version - 1,
                 version=self.version,
-                messages=self.messages,
-                members=self.members,
+                messages=self.changed_messages,
+                members=self.changed_members,
                 details=bool(self._details),
             )
         )
         return True
-
-    def _save_uncounted(self) -> bool:
-        """What is no change of the chat to its members takes no version."""
-        if self._counters:
-            self.chat.version -= 1
-            self.chat.save(update_fields={"version", *self._counters})
-        return bool(self._counters)
 
 
 @contextmanager
@@ -119,10 +115,11 @@ def changing(actor: User, uri: str, *, sending: bool = False) -> Iterator[Change
     the commit: a check within the locking statement would see the rows from before the wait. An exception, or a block
     that changes nothing, rolls back and takes no version. ``sending`` takes the next seq as well.
 
-    Raises ``NotFound`` for an unknown uri.
+    Raises ``NotFound`` for an unknown uri, and what :func:`accounts_that_last` raises.
     """
     database = router.db_for_write(Chat)
-    with transaction.atomic(using=database):
+    others: list[User] = []
+    with accounts_that_last(actor, others), transaction.atomic(using=database):
         locked = Chat.objects.with_uri(uri).update(
             version=F("version") + 1,
             changed_at=ClockTime(),
@@ -131,10 +128,31 @@ def changing(actor: User, uri: str, *, sending: bool = False) -> Iterator[Change
         if not locked:
             raise access.refusal(actor, None)
         change = _under_lock(actor, uri)
+        change.others = others
         yield change
         if not change.finish():
             transaction.set_rollback(True, using=database)
-            change.chat.version -= 1
+            change.chat.version -= 1  # what is returned says what is stored
+
+
+@contextmanager
+def accounts_that_last(actor: User, others: Sequence[User], field: str = "username") -> Iterator[None]:
+    """Around a transaction that names these accounts, of which any may be deleted before it commits.
+
+    Raises ``NotAuthenticated`` where the actor is gone, and, where another is, the ``Invalid`` for ``field`` that a
+    name of nobody gets.
+    """
+    try:
+        yield
+    except DatabaseError as error:  # a foreign key, or an update of a row that has gone
+        if isinstance(error, DATABASE_AWAY):
+            raise
+        stored = stored_users().in_bulk([actor.pk, *(user.pk for user in others)])
+        if actor.pk not in stored:
+            raise NotAuthenticated from None
+        if any(user.pk not in stored for user in others):
+            raise access.nobody(field) from None
+        raise
 
 
 def _under_lock(actor: User, uri: str) -> Change:

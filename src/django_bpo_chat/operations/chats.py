@@ -11,7 +11,7 @@ from ..exceptions import NotAllowed
 from ..models import Chat, Membership, pair_key
 from ..users import User
 from . import texts
-from .change import changing
+from .change import accounts_that_last, changing
 
 
 def start_group(*, actor: User, title: str = "", members: Sequence[str] = ()) -> Chat:
@@ -21,8 +21,7 @@ def start_group(*, actor: User, title: str = "", members: Sequence[str] = ()) ->
     """
     _check_may_start(actor)
     others = access.contacts(actor, members, field="members")
-    with transaction.atomic(using=router.db_for_write(Chat)):
-        return _create([actor, *others], title=texts.clean_title(title), owner=actor)
+    return _create(actor, others, field="members", title=texts.clean_title(title), owner=actor)
 
 
 def start_direct(*, actor: User, username: str) -> tuple[Chat, bool]:
@@ -40,13 +39,9 @@ def start_direct(*, actor: User, username: str) -> tuple[Chat, bool]:
         return existing, False
     _check_may_start(actor)
     try:
-        with transaction.atomic(using=router.db_for_write(Chat)):
-            return _create([actor, others[0]], kind=Chat.Kind.DIRECT, pair=pair, joinable=False), True
-    except IntegrityError:
-        started = Chat.objects.filter(pair=pair).first()
-        if started is None:  # the other account was deleted in this moment
-            raise access.nobody("username") from None
-        return started, False  # the other one was a moment faster
+        return _create(actor, others, field="username", kind=Chat.Kind.DIRECT, pair=pair, joinable=False), True
+    except IntegrityError:  # the other one was a moment faster
+        return Chat.objects.get(pair=pair), False
 
 
 def edit_chat(
@@ -62,14 +57,14 @@ def edit_chat(
     ``history`` is ``"full"`` or ``"since_join"`` and is true of those who join from now on. Raises ``Invalid``,
     ``NotAllowed``, ``NotAMember`` or ``NotFound``.
     """
-    values: dict[str, Any] = {"joinable": joinable}
-    if title is not None:
-        values["title"] = texts.clean_title(title)
-    if history is not None:
-        values["history"] = texts.clean_history(history)
     with changing(actor, chat) as change:
-        change.group_manager()
-        change.set_details(**{name: value for name, value in values.items() if value is not None})
+        change.require_manager()
+        if title is not None:
+            change.set_details(title=texts.clean_title(title))
+        if joinable is not None:
+            change.set_details(joinable=joinable)
+        if history is not None:
+            change.set_details(history=texts.clean_history(history))
         return change.chat
 
 
@@ -78,10 +73,13 @@ def _check_may_start(actor: User) -> None:
         raise NotAllowed
 
 
-def _create(users: Sequence[User], **values: Any) -> Chat:
+def _create(actor: User, others: Sequence[User], *, field: str, **values: Any) -> Chat:
     """The chat and its members are its version 1."""
-    chat = Chat.objects.create(member_count=len(users), **values)
-    members = [Membership(chat=chat, user=user, version=chat.version) for user in users]
-    Membership.objects.bulk_create(members)
-    events.chat_changed(wire.Changes(chat=chat, since=0, version=chat.version, members=members, details=True))
-    return chat
+    users = [actor, *others]
+    with accounts_that_last(actor, others, field), transaction.atomic(using=router.db_for_write(Chat)):
+        chat = Chat.objects.create(member_count=len(users), **values)
+        chat.members = Membership.objects.bulk_create(
+            Membership(chat=chat, user=user, version=chat.version) for user in users
+        )
+        events.chat_changed(wire.Changes(chat=chat, since=0, version=chat.version, members=chat.members, details=True))
+        return chat

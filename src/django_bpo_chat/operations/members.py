@@ -1,10 +1,17 @@
 """Who is in a chat."""
 
+from collections.abc import Sequence
+
+from django.db import router, transaction
+from django.db.models import F
+
 from .. import access
 from ..exceptions import NotAllowed, NotFound
-from ..models import Membership
+from ..models import Chat, Membership
 from ..users import User, handle
 from .change import Change, changing
+
+RELEASED_AT_ONCE = 500
 
 
 def join_chat(*, actor: User, chat: str) -> Membership:
@@ -24,9 +31,9 @@ def add_member(*, actor: User, chat: str, username: str) -> Membership:
     ``NotAllowed``, ``NotAMember`` or ``NotFound`` to others.
     """
     with changing(actor, chat) as change:
-        manager = change.group_manager()
+        manager = change.require_manager()
         others = access.contacts(actor, [username], field="username")
-        if not others:
+        if not others:  # the name is the actor's own
             return manager
         present = Membership.objects.present().of(others[0]).filter(chat=change.chat).first()
         return present or _admit(change, others[0])
@@ -35,7 +42,7 @@ def add_member(*, actor: User, chat: str, username: str) -> Membership:
 def leave_chat(*, actor: User, chat: str) -> None:
     """Raises ``NotAllowed`` (direct chats), ``NotAMember`` or ``NotFound``."""
     with changing(actor, chat) as change:
-        _dismiss(change, change.group_member())
+        _dismiss(change, change.require_group_member())
 
 
 def remove_member(*, actor: User, chat: str, username: str) -> None:
@@ -47,7 +54,7 @@ def remove_member(*, actor: User, chat: str, username: str) -> None:
         leave_chat(actor=actor, chat=chat)
         return
     with changing(actor, chat) as change:
-        manager = change.group_manager()
+        manager = change.require_manager()
         member = access.present_member(change.chat, username)
         if member.rank >= manager.rank:
             raise NotAllowed
@@ -55,18 +62,28 @@ def remove_member(*, actor: User, chat: str, username: str) -> None:
 
 
 def release_user(*, user: User) -> None:
-    """Hand on what an account owns and count it out, right before it is deleted.
+    """End all memberships of an account that is about to be deleted, and hand on what it owns.
 
-    Its memberships go with it; its messages stay. That is no change of a chat, but where the owner changes.
+    Its messages stay. That is no change of a chat, but where the owner changes.
     """
-    chats = Membership.objects.present().of(user).order_by("chat__uri").values_list("chat__uri", flat=True)
-    for uri in list(chats):
+    present = Membership.objects.present().of(user)
+    with transaction.atomic(using=router.db_for_write(Membership)):
+        # Again and again, also for what they join meanwhile.
+        while chats := list(present.values_list("chat", flat=True)[:RELEASED_AT_ONCE]):
+            _release(user, chats)
+
+
+def _release(user: User, chats: Sequence[int]) -> None:
+    """There may be thousands, and all stay locked until the account is gone: so not one by one."""
+    locked = Chat.objects.filter(pk__in=chats)
+    locked.update(member_count=F("member_count"))
+    present = Membership.objects.present().of(user).filter(chat__in=chats)
+    still_in = list(present.values_list("chat", flat=True))
+    present.delete()
+    Chat.objects.filter(pk__in=still_in).update(member_count=F("member_count") - 1)
+    for uri in list(locked.filter(owner=user.pk).order_by("uri").values_list("uri", flat=True)):
         with changing(user, uri) as change:
-            member = change.present_member
-            if member is not None:
-                change.count_members(-1)
-            if member is not None and member.is_owner:
-                _hand_to_heir(change)
+            _hand_to_heir(change)
 
 
 def _admit(change: Change, user: User) -> Membership:
@@ -95,8 +112,7 @@ def _dismiss(change: Change, membership: Membership) -> None:
 
 def _hand_to_heir(change: Change) -> None:
     """The longest-standing admin, else member, inherits; the last one out leaves the chat to whoever joins next."""
-    others = Membership.objects.present().filter(chat=change.chat).exclude(user=change.chat.owner_id)
-    heir = others.select_related("user").by_standing().first()
+    heir = Membership.objects.present().filter(chat=change.chat).select_related("user").by_standing().first()
     change.set_details(owner=heir.user if heir else None)
     if heir:
         heir.chat = change.chat

@@ -15,9 +15,10 @@ def send_message(*, actor: User, chat: str, text: str, client_id: str = "") -> t
     With a ``client_id`` a repetition is safe for ever: it gives the message of the first time, as it is now. Raises
     ``Invalid``, ``ClientIdReused``, ``NotAMember`` or ``NotFound``.
     """
+    # Before the lock, which is held no longer than it must be.
     text, client_id = texts.clean_message(text), texts.clean_client_id(client_id)
     with changing(actor, chat, sending=True) as change:
-        member = change.member()
+        member = change.require_member()
         sent = _sent_before(change, client_id)
         if sent is not None:
             _check_repetition(change, sent, text)
@@ -29,7 +30,7 @@ def edit_message(*, actor: User, chat: str, seq: int, text: str) -> Message:
     """Change the text of one's own message. Raises ``Invalid``, ``NotAllowed``, ``NotAMember`` or ``NotFound``."""
     text = texts.clean_message(text)
     with changing(actor, chat) as change:
-        message = access.visible_message(change.member(), seq)
+        message = access.visible_message(change.require_member(), seq)
         if message.is_deleted:
             raise NotFound
         if message.author_id != actor.pk:
@@ -37,7 +38,7 @@ def edit_message(*, actor: User, chat: str, seq: int, text: str) -> Message:
         text = _allowed_text(change, text)
         if message.text != text:
             message.text, message.edited_at = text, change.time
-            change.save_message(message)
+            change.save_message(message, "text", "edited_at")
         return message
 
 
@@ -47,13 +48,13 @@ def delete_message(*, actor: User, chat: str, seq: int) -> Message:
     Raises ``NotAllowed``, ``NotAMember`` or ``NotFound``.
     """
     with changing(actor, chat) as change:
-        member = change.member()
+        member = change.require_member()
         message = access.visible_message(member, seq)
         if message.author_id != actor.pk and not member.rank:
             raise NotAllowed
         if not message.is_deleted:
             message.text, message.deleted_at = "", change.time
-            change.save_message(message)
+            change.save_message(message, "text", "deleted_at")
         return message
 
 

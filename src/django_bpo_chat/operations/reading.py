@@ -2,6 +2,7 @@
 
 from .. import access, events
 from ..conf import chat_settings
+from ..exceptions import NotFound
 from ..models import Membership
 from ..users import User
 
@@ -16,5 +17,7 @@ def mark_read(*, actor: User, chat: str, seq: int) -> tuple[int, int]:
     moved = Membership.objects.present().filter(pk=member.pk, read_seq__lt=mark).update(read_seq=mark)
     if moved and member.chat.member_count <= chat_settings.read_receipt_members:
         events.marked_read(member.chat, actor, mark)
-    now = Membership.objects.with_unread_count().get(pk=member.pk)
+    now = Membership.objects.with_unread_count().filter(pk=member.pk).first()
+    if now is None:  # the account is deleted in this moment
+        raise NotFound
     return now.read_seq, now.unread_count

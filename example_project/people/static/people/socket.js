@@ -73,9 +73,5 @@ export const socket = {
       socket.token = await api.token(socket.token);
       socket.say({ type: "auth", token: socket.token });
     },
-
-    reconnect({ after }) {
-      setTimeout(() => socket.ws.close(), after * 1000);
-    },
   },
 };
