@@ -27,6 +27,7 @@ from websockets.uri import parse_uri
 
 from django_bpo_chat import operations
 from django_bpo_chat.live import bus
+from django_bpo_chat.live.sockets import MAX_QUEUED_FRAMES
 from django_bpo_chat.models import Chat, Membership
 from tests.clients import SECONDS, ChatSocket, Connect, Dial, Frame, ViewingClient, history
 from tests.layers import keeping_events
@@ -573,6 +574,22 @@ def test_a_sweep_finds_changes_that_nobody_told_of(connect: Connect, wali: Perso
         uri: history(mabel, uri) for uri in (held, not_held, new)
     }
     assert [frame["type"] for frame in view.frames] == ["changes"] * len(view.frames)
+
+
+@pytest.mark.usefixtures("quick_sweeps")
+def test_news_of_hundreds_of_chats_at_once_are_no_reason_to_send_a_client_away(
+    connect: Connect, wali: Person, mabel: Person
+) -> None:
+    uris = [operations.start_direct(actor=wali.user, username=mabel.username)[0].uri]
+    uris += [
+        operations.start_group(actor=wali.user, members=[mabel.username]).uri for _ in range(MAX_QUEUED_FRAMES + 44)
+    ]
+    mabels = connect(mabel)
+    with keeping_events(), transaction.atomic():
+        for uri in uris:
+            operations.send_message(actor=wali.user, chat=uri, text="Lost")
+    news = {mabels.hear()["chat"] for _ in uris}
+    assert news == set(uris)
 
 
 @pytest.mark.usefixtures("quick_sweeps")

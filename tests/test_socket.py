@@ -18,6 +18,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from django_bpo_chat import operations
 from django_bpo_chat.models import Chat, Message
+from tests import sessions
 from tests.clients import ChatSocket, Connect, Dial
 from tests.person import Person
 from tests.servers import LiveServer
@@ -522,6 +523,20 @@ def test_a_session_that_expires_ends_the_socket(live: LiveServer, dial: Dial, wa
     socket = dial(headers=cookie(browser, live.http))
     socket.introduce()
     assert socket.hear_close() == 4401
+
+
+def test_a_session_that_cannot_be_looked_at_ends_the_socket(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch, live: LiveServer, dial: Dial, wali: Person
+) -> None:
+    browser = session(wali)
+    stored = browser.session
+    stored.set_expiry(2)
+    stored.save()
+    settings.SESSION_ENGINE = "tests.sessions"
+    socket = dial(headers=cookie(browser, live.http))
+    socket.introduce()
+    monkeypatch.setattr(sessions.SessionStore, "is_away", True)
+    assert socket.hear_close() == 4503
 
 
 def test_a_session_that_ended_before_the_hello_is_a_strangers(live: LiveServer, dial: Dial, wali: Person) -> None:
