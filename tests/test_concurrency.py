@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,11 +14,12 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
-from django.db.models.signals import pre_save
+from django.db.models.signals import pre_delete, pre_save
 
 from django_bpo_chat import operations
 from django_bpo_chat.exceptions import ChatError, NotAMember
 from django_bpo_chat.models import Chat, Membership, Message
+from django_bpo_chat.operations.members import RELEASED_AT_ONCE
 from tests.parallel import at_once, with_own_connection
 from tests.person import Answer, Person
 
@@ -451,3 +453,32 @@ def test_adding_somebody_while_their_account_is_deleted(wali: Person, mabel: Per
         pre_save.connect(delete_account, sender=Membership)
         assert wali.patch(f"chats/{uri}/", {"username": username}).status == 400
     assert wali.chat(uri)["member_count"] == 2
+
+
+def test_joining_while_ones_account_is_deleted_counts_nobody_for_ever(wali: Person, mabel: Person) -> None:
+    """Between the moment when Django announces a deletion, and the deletion."""
+    if connection.vendor == "sqlite":
+        pytest.skip("Has one writer at a time.")
+    uri = wali.start()
+    joining: list[Future[Answer]] = []
+
+    def join(**_: Any) -> None:
+        pre_delete.disconnect(join, sender=Membership)
+        joining.append(pool.submit(with_own_connection, lambda: mabel.patch(f"chats/{uri}/", {})))
+        time.sleep(0.5)
+
+    wali.start(mabel)
+    with ThreadPoolExecutor(1) as pool:
+        pre_delete.connect(join, sender=Membership)
+        mabel.user.delete()
+        assert joining[0].result().status in {200, 401}
+    chat = Chat.objects.get(uri=uri)
+    assert chat.member_count == chat.memberships.filter(left_at=None).count() == 1
+
+
+def test_accounts_with_many_chats_in_common_are_deleted_at_once(wali: Person, mabel: Person) -> None:
+    for people in ([wali, mabel], [mabel, wali]):
+        for _ in range(RELEASED_AT_ONCE // 2 + 10):
+            operations.start_group(actor=people[0].user, members=[people[1].username])
+    at_once(*[person.user.delete for person in (wali, mabel)])
+    assert set(Chat.objects.values_list("member_count", "owner")) == {(0, None)}

@@ -9,7 +9,7 @@ from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.models import update_last_login
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connections, router, transaction
+from django.db import DatabaseError, IntegrityError, connections, router, transaction
 from django.db.models import Value
 from django.db.models.functions import Lower
 from django.http import HttpRequest
@@ -21,7 +21,7 @@ from rest_framework_simplejwt.tokens import RefreshToken
 
 from .. import events
 from ..adapter import get_adapter
-from ..exceptions import Invalid, NotAuthenticated
+from ..exceptions import DATABASE_AWAY, Invalid, NotAuthenticated
 from ..tokens import LOGIN_CLAIM, BearerAuthentication, new_refresh_token
 from ..users import User, handle, handle_field, stored_users
 
@@ -59,7 +59,7 @@ def log_in(request: HttpRequest, *, email: str, password: str) -> RefreshToken:
     if user is None or known is None or user.pk != known.pk or not api_settings.USER_AUTHENTICATION_RULE(user):
         raise NotAuthenticated(_("No active account has this email and password."))
     if api_settings.UPDATE_LAST_LOGIN:
-        update_last_login(type(user), user)
+        _note_log_in(user)
     return new_refresh_token(user)
 
 
@@ -92,6 +92,15 @@ def log_out(raw_token: str) -> None:
 
 def token_pair(token: RefreshToken) -> dict[str, str]:
     return {"access": str(token.access_token), "refresh": str(token)}
+
+
+def _note_log_in(user: User) -> None:
+    try:
+        update_last_login(type(user), user)
+    except DatabaseError as error:
+        if isinstance(error, DATABASE_AWAY):
+            raise
+        raise NotAuthenticated from error  # the account is deleted in this moment
 
 
 def _validate(user: User, password: str) -> None:

@@ -8,7 +8,7 @@ from django.db.models import F
 from .. import access
 from ..exceptions import NotAllowed, NotFound
 from ..models import Chat, Membership
-from ..users import User, handle
+from ..users import User, handle, stored_users
 from .change import Change, changing
 
 RELEASED_AT_ONCE = 500
@@ -66,17 +66,25 @@ def release_user(*, user: User) -> None:
 
     Its messages stay. That is no change of a chat, but where the owner changes.
     """
-    present = Membership.objects.present().of(user)
     with transaction.atomic(using=router.db_for_write(Membership)):
-        # Again and again, also for what they join meanwhile.
-        while chats := list(present.values_list("chat", flat=True)[:RELEASED_AT_ONCE]):
-            _release(user, chats)
+        Chat.objects.filter(uri="").update(title="")  # no chat, but SQLite's writer lock
+        _release_from_all(user)
+        # Whoever would enter one more chat in their name waits from now on, and finds no account.
+        stored_users().select_for_update().filter(pk=user.pk).first()
+        _release_from_all(user)
+
+
+def _release_from_all(user: User) -> None:
+    """Some hundreds at a time: there may be thousands, and all stay locked until the account is gone."""
+    present = Membership.objects.present().of(user).order_by("chat")
+    while chats := list(present.values_list("chat", flat=True)[:RELEASED_AT_ONCE]):
+        _release(user, chats)
 
 
 def _release(user: User, chats: Sequence[int]) -> None:
-    """There may be thousands, and all stay locked until the account is gone: so not one by one."""
     locked = Chat.objects.filter(pk__in=chats)
-    locked.update(member_count=F("member_count"))
+    # In order, so that two accounts that go at once do not wait for each other.
+    list(locked.select_for_update().order_by("pk").values_list("pk"))
     present = Membership.objects.present().of(user).filter(chat__in=chats)
     still_in = list(present.values_list("chat", flat=True))
     present.delete()
