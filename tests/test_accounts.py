@@ -14,7 +14,7 @@ import jwt
 import pytest
 from django.conf import LazySettings, settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.backends import BaseBackend
+from django.contrib.auth.backends import BaseBackend, ModelBackend
 from django.core.signals import got_request_exception
 from django.http import HttpRequest
 from django.test import Client
@@ -223,6 +223,26 @@ def test_an_unknown_email_a_wrong_password_and_an_inactive_account_look_the_same
     assert answers[0].is_same_as(answers[1])
     assert answers[0].is_same_as(answers[2])
     assert runs == [1, 1, 1]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("last_login", [True, False])
+def test_an_account_that_is_deleted_while_it_logs_in_is_nobodys(
+    monkeypatch: pytest.MonkeyPatch, settings: LazySettings, wali: Person, last_login: bool
+) -> None:
+    monkeypatch.setattr(api_settings, "UPDATE_LAST_LOGIN", last_login)
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.LastLogIn"]
+    answer = log_in("wali@email.com")
+    assert (answer.status, answer.json["code"]) == (401, "not_authenticated")
+
+
+class LastLogIn(ModelBackend):
+    """Somebody deletes their account right after their password has been checked."""
+
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> Any:
+        user = super().authenticate(request, **credentials)
+        User.objects.all().delete()
+        return user
 
 
 def test_a_username_is_no_email(wali: Person) -> None:

@@ -661,6 +661,21 @@ def test_hundreds_of_events_in_the_wrong_order_are_put_right(connect: Connect, w
 
 
 @pytest.mark.usefixtures("no_sweeps")
+def test_hundreds_of_events_for_a_chat_that_the_hub_has_yet_to_look_up_are_all_heard(
+    connect: Connect, wali: Person, mabel: Person
+) -> None:
+    uri = wali.start(mabel)
+    view = ViewingClient(mabel, connect(mabel))
+    with keeping_events() as kept:
+        for n in range(600):
+            operations.send_message(actor=wali.user, chat=uri, text=f"{n}")
+    for envelope in kept:
+        bus.publish(envelope)
+    view.catch_up()
+    assert view.chats[uri].messages == history(mabel, uri)
+
+
+@pytest.mark.usefixtures("no_sweeps")
 def test_a_late_message_is_heard_after_a_read_mark(connect: Connect, wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     walis = connect(wali)

@@ -1,6 +1,8 @@
 """What the account views do, on Django's authentication and simplejwt's tokens."""
 
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 from uuid import uuid4
@@ -58,9 +60,10 @@ def log_in(request: HttpRequest, *, email: str, password: str) -> RefreshToken:
     user = authenticate(request, **{get_user_model().USERNAME_FIELD: username, "password": password})
     if user is None or known is None or user.pk != known.pk or not api_settings.USER_AUTHENTICATION_RULE(user):
         raise NotAuthenticated(_("No active account has this email and password."))
-    if api_settings.UPDATE_LAST_LOGIN:
-        _note_log_in(user)
-    return new_refresh_token(user)
+    with _account_that_lasts():
+        if api_settings.UPDATE_LAST_LOGIN:
+            update_last_login(type(user), user)
+        return new_refresh_token(user)
 
 
 def refresh(raw_token: str) -> dict[str, str]:
@@ -75,7 +78,8 @@ def refresh(raw_token: str) -> dict[str, str]:
     successor.set_jti()
     successor.set_exp()
     successor.set_iat()
-    with transaction.atomic(using=router.db_for_write(get_user_model())):  # a failure leaves the old one alive
+    # In one transaction, so that a failure leaves the old one alive.
+    with _account_that_lasts(), transaction.atomic(using=router.db_for_write(get_user_model())):
         successor.outstand()
         if api_settings.BLACKLIST_AFTER_ROTATION:
             _retire(token)
@@ -94,13 +98,15 @@ def token_pair(token: RefreshToken) -> dict[str, str]:
     return {"access": str(token.access_token), "refresh": str(token)}
 
 
-def _note_log_in(user: User) -> None:
+@contextmanager
+def _account_that_lasts() -> Iterator[None]:
+    """Around writes for an account that may be deleted at the same moment. Raises ``NotAuthenticated`` then."""
     try:
-        update_last_login(type(user), user)
-    except DatabaseError as error:
+        yield
+    except DatabaseError as error:  # a foreign key, or an update of a row that has gone
         if isinstance(error, DATABASE_AWAY):
             raise
-        raise NotAuthenticated from error  # the account is deleted in this moment
+        raise NotAuthenticated from error
 
 
 def _validate(user: User, password: str) -> None:

@@ -90,7 +90,7 @@ async def resume(session: "Session", values: Data) -> None:
         left_before = socket.left.get(chat, 0)
         page, stored_version = await session.database.run(_page, socket.login.user, chat, since)
         if stored_version < left_before:
-            del socket.left[chat]  # a backup has been restored
+            socket.left.pop(chat, None)  # a backup has been restored
         elif stored_version < socket.left.get(chat, 0):
             continue
         more, since = page.get("more", False), page["version"]

@@ -58,14 +58,15 @@ class Room:
         self.loaded = version
         self.is_loaded = True
         if changes:
+            self.known = max(self.known, version)
             self.place(changes[0]["since"])
-            self.known = version
         return events
 
     def place(self, version: int) -> None:
         """Up to this version the members have been told, or will find out by themselves; but whoever has left since
         they were loaded is still among them."""
-        self.version = self.known = min(version, self.loaded)
+        self.version = min(version, self.loaded)
+        self.known = max(self.known, self.version)
         self.is_placed = True
 
     def wait(self, event: Envelope) -> None:
