@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from django_bpo_chat import operations
@@ -30,6 +30,7 @@ def test_a_host_may_end_its_transactions_by_itself(wali: Person, mabel: Person) 
         mabel.user.save()
         operations.send_message(actor=mabel.user, chat=uri, text="Hello")
         transaction.commit()
+        assert not connection.run_on_commit
     finally:
         transaction.rollback()
         transaction.set_autocommit(True)

@@ -82,6 +82,6 @@ def _publish(envelope: Envelope) -> None:
         publish(envelope)
 
     database = transaction.get_connection(router.db_for_write(Chat))
-    if database.in_atomic_block or database.get_autocommit():
+    if database.get_autocommit() or (database.in_atomic_block and database.commit_on_exit):
         transaction.on_commit(deliver, using=database.alias, robust=True)
     # Else the host ends its transaction without Django, so nobody knows when: the sweep finds what it has changed.
