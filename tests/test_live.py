@@ -738,25 +738,6 @@ def restore_backup(uri: str, seq: int) -> None:
     chat.memberships.update(version=1, left_at=None, read_seq=0)
 
 
-@pytest.mark.usefixtures("quick_sweeps")
-def test_after_the_restore_of_a_backup_clients_are_told_to_start_anew(
-    connect: Connect, wali: Person, mabel: Person
-) -> None:
-    uri = wali.start(mabel)
-    view = ViewingClient(mabel, connect(mabel))
-    for n in range(9):
-        wali.send(uri, f"{n}")
-    view.catch_up()
-    restore_backup(uri, 3)
-    wali.send(uri, "After the restore")
-    view.catch_up()
-    assert view.chats[uri].messages == history(mabel, uri)
-    wali.send(uri, "And on")
-    view.catch_up()
-    assert texts(view.frames)[-1] == "And on"
-    assert [frame["type"] for frame in view.frames].count("reset") == 1
-
-
 @pytest.mark.usefixtures("no_sweeps")
 def test_a_resume_after_a_restored_backup_does_not_wait_for_the_version_at_which_one_left(
     connect: Connect, wali: Person, mabel: Person

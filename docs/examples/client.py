@@ -102,7 +102,7 @@ class ChatClient:
         except ConnectionClosed as closed:
             return closed.rcvd.code if closed.rcvd else None
         except httpx.HTTPStatusError as error:
-            if error.response.is_client_error:
+            if error.response.is_client_error and error.response.status_code != 429:
                 raise
         except (OSError, asyncio.TimeoutError, WebSocketException, httpx.TransportError):
             pass
@@ -173,7 +173,9 @@ class ChatClient:
         name, code = error.get("id"), error["code"]
         if name in self.chats and code in {"not_a_member", "not_found"}:  # a resume: its id is the chat's
             del self.chats[name]
-        elif name in self.outbox and code not in {"unavailable", "throttled"}:
+        elif code in {"unavailable", "throttled"} and self._socket is not None:
+            await self._socket.close()  # what was asked is asked again after a pause, over the next connection
+        elif name in self.outbox:
             self.rejected[name] = self.outbox.pop(name)
 
     # REST
@@ -191,8 +193,11 @@ class ChatClient:
         return versions
 
     async def _fetch(self, uri: str) -> None:
-        with suppress(httpx.HTTPStatusError):  # out again in the meantime
+        try:
             self._hold(await self._call("GET", f"chats/{uri}/"))
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code not in {403, 404}:  # out again in the meantime
+                raise
 
     def _hold(self, data: Data) -> None:
         if data["uri"] in self.chats:

@@ -8,7 +8,7 @@ hole is filled from the database, once for all members, and a sweep finds what n
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import replace
@@ -279,41 +279,27 @@ class Hub:
 
     async def _sweep(self) -> None:
         """Compare what was delivered with what is stored, and who is connected with who still may be."""
-        delivered = {room.uri: room.version for room in self._rooms if room.is_placed}
         newest, changed, farewells = await self._reads.run(_changed_lately, self._swept_to)
         for envelope in farewells:
             self._tell_leavers(envelope)
-        not_held, restored = [], []
+        not_held = []
         for uri, version in changed:
             room = self._rooms.get(uri)
-            if version < delivered.get(uri, 0):
-                restored.append(uri)
-            elif room is None or (room.is_loaded and not room.is_placed):
+            if room is None or (room.is_loaded and not room.is_placed):
                 not_held.append(uri)
             elif room.is_loaded and room.version < version:
                 room.known = max(room.known, version)
                 self._repair(room)
-        await self._nudge(not_held, _standing)
-        await self._start_anew(restored)
+        if not_held:
+            await self._nudge(not_held)
         users = [next(iter(sockets)).login.user.pk for sockets in self._sockets.values()]
         for start in range(0, len(users), USERS_AT_ONCE):
             await self._recheck_logins(users[start : start + USERS_AT_ONCE])
             await self._recheck_members(users[start : start + USERS_AT_ONCE])
         self._swept_to = newest
 
-    async def _start_anew(self, uris: list[str]) -> None:
-        """A backup has taken these chats back to older versions: what is held of them here and there is void."""
-        for uri in uris:
-            self._rooms.forget(uri)
-        for socket in self._all_sockets():
-            for uri in uris:
-                socket.left.pop(uri, None)
-        await self._nudge(uris, _reset)
-
-    async def _nudge(self, uris: list[str], frame: Callable[[str, int], str]) -> None:
-        """Tell the members of chats that have no place here where these stand; whoever is behind resumes."""
-        if not uris:
-            return
+    async def _nudge(self, uris: list[str]) -> None:
+        """Tell the members of chats that have no place here yet where these stand; whoever is behind resumes."""
         stored = await self._reads.run(_stored_rooms, uris)
         for uri, (version, members) in stored.items():
             room = self._rooms.get(uri)
@@ -323,7 +309,7 @@ class Hub:
             if room.is_loaded and not room.is_placed:
                 room.members, room.loaded = members, version
                 room.place(version)
-                self._tell_members(room, frame(uri, version))
+                self._tell_members(room, wire.frame("changes", wire.nothing_visible(uri, version, version)))
 
     def _recheck_soon(self, user: str) -> None:
         """In one query with all who change in the same moment: some sites save a user with each request."""
@@ -365,14 +351,6 @@ class Hub:
 
 def _may_see(first_seq: int, changes: Envelope) -> bool:
     return changes["lowest_seq"] is None or first_seq <= changes["lowest_seq"]
-
-
-def _standing(uri: str, version: int) -> str:
-    return wire.frame("changes", wire.nothing_visible(uri, version, version))
-
-
-def _reset(uri: str, version: int) -> str:
-    return wire.frame("reset", {"chat": uri, "version": version})
 
 
 def _hidden_frame(changes: Envelope) -> str:

@@ -118,6 +118,3 @@ class Rooms:
     def drop(self, room: Room) -> None:
         if self._rooms.get(room.uri) is room:
             del self._rooms[room.uri]
-
-    def forget(self, uri: str) -> None:
-        self._rooms.pop(uri, None)

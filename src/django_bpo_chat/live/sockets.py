@@ -140,7 +140,8 @@ class Socket:
             self.close(CloseCode.TOO_SLOW)
 
     def _is_overfull(self) -> bool:
-        return len(self._queue) > MAX_QUEUED_FRAMES or self._queued > MAX_QUEUED_BYTES
+        """Before ``ready`` there is nobody yet to write: then only memory counts."""
+        return (self.ready and len(self._queue) > MAX_QUEUED_FRAMES) or self._queued > MAX_QUEUED_BYTES
 
     def _drop_ephemeral(self) -> None:
         self._queue = deque(each for each in self._queue if not each[1])
