@@ -29,6 +29,7 @@ from websockets.typing import Subprotocol
 from django_bpo_chat import checks, conf, exceptions, http, live, operations
 from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.live.frames import FRAMES, HelloInput
+from tests.parallel import with_own_connection
 from tests.person import Bearer, Person
 from tests.processes import test_browser
 from tests.processes.sites import site
@@ -621,7 +622,7 @@ def test_the_history_of_the_reference_client_has_no_hole(serve: Callable[..., Se
         client = chat_client(server.http, wali.email, "password123")
         running = asyncio.create_task(client.run())
         await until(lambda: uri in client.chats)
-        await asyncio.to_thread(wali.edit, uri, 3, "three")
+        await asyncio.to_thread(with_own_connection, lambda: wali.edit(uri, 3, "three"))
         await client.send(uri, "the last")
         await until(lambda: not client.outbox and 3 in client.chats[uri].messages)
         while await client.load_history(uri):
