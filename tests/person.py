@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.test import Client
+
+from django_bpo_chat.adapter import get_adapter
+from django_bpo_chat.users import handle
 
 API = "/api/v1/"
 PASSWORD = "password123"
@@ -104,10 +106,12 @@ class Person(Visitor):
     ``get()``, ``post()`` and so on.
     """
 
-    def __init__(self, username: str) -> None:
-        self.username = username
-        self.email = f"{username}@email.com"
-        self.user = get_user_model().objects.create_user(username=username, email=self.email, password=PASSWORD)
+    def __init__(self, name: str) -> None:
+        self.email = f"{name}@email.com"
+        self.user = get_adapter().new_user(name, self.email)
+        self.user.set_password(PASSWORD)
+        self.user.save()
+        self.username = handle(self.user)
 
     def log_in(self) -> dict[str, str]:
         """A new log-in: its access and its refresh token."""

@@ -32,13 +32,16 @@ class Adapter:
         """The text to store. Raise ``exceptions.Invalid({"message": [...]})`` to refuse it."""
         return text
 
-    def new_user(self, username: str, email: str) -> User:
-        """An unsaved user for a sign-up; the password is set and the row saved by the caller."""
+    def new_user(self, username: str, email: str, **extra: Any) -> User:
+        """An unsaved user for a sign-up; the password is set and the row saved by the caller.
+
+        ``extra`` is what the site's own sign-up serializer asks for beyond the contract.
+        """
         user_model = get_user_model()
         values: dict[str, Any] = {user_model.USERNAME_FIELD: username, handle_field(): username}
         if handle_field() == user_model._meta.pk.name:
             del values[handle_field()]
-        return user_model(**{**values, user_model.get_email_field_name(): email})
+        return user_model(**{**values, user_model.get_email_field_name(): email, **extra})
 
 
 def get_adapter() -> Adapter:

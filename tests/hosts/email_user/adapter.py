@@ -1,0 +1,10 @@
+from typing import Any
+
+from django_bpo_chat import adapter
+from django_bpo_chat.users import User
+
+
+class Adapter(adapter.Adapter):
+    def new_user(self, username: str, email: str, **extra: Any) -> User:
+        """Nobody is asked for a full name: it begins as the nickname."""
+        return super().new_user(username, email, full_name=username, **extra)
