@@ -49,9 +49,10 @@ def stored_users() -> "QuerySet[User]":
 
 
 def users_with_handles(handles: Iterable[str]) -> list[User]:
-    """Those of these handles that are somebody's; a NUL must not reach the database."""
-    names = [each for each in handles if "\0" not in each]
+    """Those of these handles that are somebody's, as they are written; a NUL must not reach the database."""
+    names = {each for each in handles if "\0" not in each}
     try:
-        return list(stored_users().filter(**{f"{handle_field()}__in": names}))
+        # A column that is no text takes more than one spelling of a value, and so may a text's collation.
+        return [user for user in stored_users().filter(**{f"{handle_field()}__in": names}) if handle(user) in names]
     except (ValueError, OverflowError, ValidationError):  # something that cannot be a primary key
         return []
