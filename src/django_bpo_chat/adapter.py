@@ -33,14 +33,15 @@ class Adapter:
         return text
 
     def new_user(self, username: str, email: str, **extra: Any) -> User:
-        """An unsaved user for a sign-up; the password is set and the row saved by the caller.
+        """An unsaved user for a sign-up; the caller validates it, sets the password and saves the row.
 
-        ``extra`` is what the site's own sign-up serializer asks for beyond the contract.
+        ``extra`` is for overrides, which fill further fields with it. ``username`` is not used where the handle is a
+        primary key that the model itself hands out.
         """
         user_model = get_user_model()
-        values: dict[str, Any] = {user_model.USERNAME_FIELD: username, handle_field(): username}
-        if handle_field() == user_model._meta.pk.name:
-            del values[handle_field()]
+        values: dict[str, Any] = {user_model.USERNAME_FIELD: username}
+        if handle_field() != user_model._meta.pk.name:
+            values[handle_field()] = username
         return user_model(**{**values, user_model.get_email_field_name(): email, **extra})
 
 
