@@ -1,14 +1,26 @@
-"""The people of the tests."""
+"""The people of the tests, and their site's settings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 import pytest
+from django.conf import LazySettings
 
 from tests.person import Person, Visitor
 
+Configure = Callable[..., None]
 Meet = Callable[..., Sequence[Person]]
+
+
+@pytest.fixture
+def configure(settings: LazySettings) -> Configure:
+    """Change some keys of the site's ``BPO_CHAT``, and leave it the others: ``configure(SWEEP_SECONDS=1)``."""
+
+    def configure(**changes: object) -> None:
+        settings.BPO_CHAT = {**getattr(settings, "BPO_CHAT", {}), **changes}
+
+    return configure
 
 
 @pytest.fixture

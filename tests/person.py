@@ -8,14 +8,34 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import pytest
+from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.test import Client
 
 from django_bpo_chat.adapter import get_adapter
-from django_bpo_chat.users import handle
+from django_bpo_chat.users import User, handle, handle_field
 
 API = "/api/v1/"
 PASSWORD = "password123"
 NO_BODY = object()
+
+HANDLES_ARE_GIVEN = handle_field() == get_user_model()._meta.pk.name
+"""Whether this site's people are known by their primary keys, so that none chooses how they are called."""
+
+chosen_handles = pytest.mark.skipif(HANDLES_ARE_GIVEN, reason="Nobody chooses a handle here")
+given_handles = pytest.mark.skipif(not HANDLES_ARE_GIVEN, reason="People choose their handles here")
+
+
+def only_with(user_model: str) -> pytest.MarkDecorator:
+    """For tests of what is so on the site with this user model and on no other."""
+    return pytest.mark.skipif(user_model != settings.AUTH_USER_MODEL, reason=f"Needs the site of {user_model}")
+
+
+def account(email: str) -> User:
+    """The user with this email."""
+    user_model = get_user_model()
+    return user_model._default_manager.get(**{user_model.get_email_field_name(): email})
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from django_bpo_chat import operations
 from tests.person import Person
 from tests.roles import make_admin
 
+pytestmark = pytest.mark.users
+
 
 def pages(person: Person, uri: str, since: int, **query: Any) -> list[Any]:
     """All pages, each asked for from the version of the one before."""
@@ -74,8 +76,9 @@ def test_the_rows_say_what_happened(wali: Person, mabel: Person) -> None:
     mabel.leave(uri)
     changes = wali.changes(uri, start)
     assert [message["message"] for message in changes["messages"]] == ["Hello"]
-    assert [(row["username"], row["left"], row["role"]) for row in changes["members"]] == [("mabel", True, "member")]
-    assert changes["details"] == {"title": "Picnic", "owner": "wali", "joinable": True, "history": "full"}
+    [row] = changes["members"]
+    assert (row["username"], row["left"], row["role"]) == (mabel.username, True, "member")
+    assert changes["details"] == {"title": "Picnic", "owner": wali.username, "joinable": True, "history": "full"}
     assert wali.changes(uri, start + 1)["messages"] == []
     assert wali.changes(uri, start + 2)["details"] is None
 
@@ -91,7 +94,7 @@ def test_it_is_state_and_no_log(wali: Person, mabel: Person) -> None:
         mabel.join(uri)
     changes = wali.changes(uri, start)
     assert changes["messages"] == [edited]
-    assert [(row["username"], row["left"]) for row in changes["members"]] == [("mabel", False)]
+    assert [(row["username"], row["left"]) for row in changes["members"]] == [(mabel.username, False)]
     assert changes["version"] == start + 17
 
 
@@ -247,8 +250,8 @@ def test_a_role_shows_in_the_changes(wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     make_admin(uri, mabel)
     assert {row["username"]: row["role"] for row in wali.changes(uri, 0)["members"]} == {
-        "wali": "owner",
-        "mabel": "admin",
+        wali.username: "owner",
+        mabel.username: "admin",
     }
 
 
@@ -258,4 +261,4 @@ def test_the_changes_of_one_chat_are_of_that_chat(wali: Person, mabel: Person) -
     changes = wali.changes(uri, 0)
     assert changes["chat"] == uri
     assert changes["messages"] == []
-    assert [row["username"] for row in changes["members"]] == ["wali"]
+    assert [row["username"] for row in changes["members"]] == [wali.username]

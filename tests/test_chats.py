@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import pytest
-from django.conf import LazySettings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models.signals import pre_delete
@@ -14,8 +13,12 @@ from django.db.models.signals import pre_delete
 from django_bpo_chat import operations
 from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.models import Chat, Membership
-from tests.person import Answer, Person, Visitor
+from django_bpo_chat.users import email, handle_field
+from tests.fixtures import Configure
+from tests.person import Answer, Person, Visitor, account, chosen_handles
 from tests.roles import make_admin
+
+pytestmark = pytest.mark.users
 
 UNKNOWN = "0" * 22
 
@@ -31,8 +34,8 @@ def test_an_empty_body_starts_a_group_chat_of_ones_own(wali: Person) -> None:
     for body in [{}, b"", {"title": ""}, {"members": []}]:
         answer = wali.post("chats/", body)
         assert answer.status == 201
-        assert (answer.json["kind"], answer.json["owner"], answer.json["title"]) == ("group", "wali", "")
-        assert usernames(answer.json) == ["wali"]
+        assert (answer.json["kind"], answer.json["owner"], answer.json["title"]) == ("group", wali.username, "")
+        assert usernames(answer.json) == [wali.username]
 
 
 def test_no_two_chats_have_one_uri(wali: Person) -> None:
@@ -40,8 +43,9 @@ def test_no_two_chats_have_one_uri(wali: Person) -> None:
 
 
 def test_a_chat_starts_with_the_members_that_were_named(wali: Person, mabel: Person, otis: Person) -> None:
-    chat = wali.post("chats/", {"title": "Picnic", "members": ["mabel", "wali", "otis", "mabel"]}).done()
-    assert usernames(chat) == ["wali", "mabel", "otis"]
+    names = [mabel.username, wali.username, otis.username, mabel.username]
+    chat = wali.post("chats/", {"title": "Picnic", "members": names}).done()
+    assert usernames(chat) == [wali.username, mabel.username, otis.username]
     assert chat["member_count"] == 3
     assert mabel.chat(chat["uri"])["title"] == otis.chat(chat["uri"])["title"] == "Picnic"
 
@@ -61,16 +65,17 @@ def test_ones_own_name_and_repeats_do_not_count_towards_the_50(
     wali: Person, crowd: Callable[[int], Sequence[Person]]
 ) -> None:
     names = [person.username for person in crowd(49)]
-    assert wali.post("chats/", {"members": ["wali", *names, names[0]]}).status == 201
+    assert wali.post("chats/", {"members": [wali.username, *names, names[0]]}).status == 201
 
 
 def test_a_chat_starts_with_nobody_who_cannot_be_added(
-    settings: LazySettings, wali: Person, mabel: Person, otis: Person
+    configure: Configure, wali: Person, mabel: Person, otis: Person
 ) -> None:
-    settings.BPO_CHAT = {"ADAPTER": f"{__name__}.ShyMabel"}
+    configure(ADAPTER=f"{__name__}.ShyMabel")
     otis.user.is_active = False
     otis.user.save()
-    refusals = [wali.post("chats/", {"members": [name]}) for name in ["nobody", "otis", "mabel", "", "MABEL"]]
+    names = ["nobody", otis.username, mabel.username, "", mabel.username.upper()]
+    refusals = [wali.post("chats/", {"members": [name]}) for name in names]
     assert {refusal.status for refusal in refusals} == {400}
     assert {refusal.content for refusal in refusals} == {refusals[0].content}
     assert refusals[0].json.keys() == {"members"}
@@ -79,7 +84,7 @@ def test_a_chat_starts_with_nobody_who_cannot_be_added(
 
 class ShyMabel(Adapter):
     def may_contact(self, actor: AbstractBaseUser, user: AbstractBaseUser) -> bool:
-        return user.get_username() != "mabel"
+        return email(user) != "mabel@email.com"
 
 
 def test_a_title_is_trimmed_and_has_at_most_200_characters(wali: Person) -> None:
@@ -92,7 +97,7 @@ def test_a_title_is_trimmed_and_has_at_most_200_characters(wali: Person) -> None
 
 def test_fields_that_a_client_cannot_set_are_ignored(wali: Person) -> None:
     chat = wali.post("chats/", {"uri": "mine", "owner": "mabel", "version": 9, "kind": "direct", "color": "red"}).done()
-    assert (chat["owner"], chat["kind"], chat["version"]) == ("wali", "group", 1)
+    assert (chat["owner"], chat["kind"], chat["version"]) == (wali.username, "group", 1)
     assert chat["uri"] != "mine"
 
 
@@ -101,9 +106,9 @@ class OnlyStaffStarts(Adapter):
         return getattr(actor, "is_staff", False)
 
 
-def test_the_site_may_say_who_starts_chats(settings: LazySettings, wali: Person, mabel: Person) -> None:
+def test_the_site_may_say_who_starts_chats(configure: Configure, wali: Person, mabel: Person) -> None:
     uri = mabel.start_direct(wali)
-    settings.BPO_CHAT = {"ADAPTER": f"{__name__}.OnlyStaffStarts"}
+    configure(ADAPTER=f"{__name__}.OnlyStaffStarts")
     assert wali.post("chats/", {}).json["code"] == "not_allowed"
     assert wali.post("chats/", {}).status == 403
     # A personal chat that is there already is not started.
@@ -114,9 +119,9 @@ def test_the_site_may_say_who_starts_chats(settings: LazySettings, wali: Person,
 
 
 def test_a_pair_has_one_personal_chat_for_ever(wali: Person, mabel: Person) -> None:
-    first = wali.post("chats/", {"username": "mabel"})
+    first = wali.post("chats/", {"username": mabel.username})
     assert first.status == 201
-    for person, other in [(wali, "mabel"), (mabel, "wali")]:
+    for person, other in [(wali, mabel.username), (mabel, wali.username)]:
         again = person.post("chats/", {"username": other})
         assert again.status == 200
         assert again.json == first.json
@@ -128,19 +133,19 @@ def test_every_pair_has_a_personal_chat_of_its_own(wali: Person, mabel: Person, 
 
 
 def test_a_personal_chat_with_oneself_is_an_ordinary_chat(wali: Person) -> None:
-    first, second = (wali.post("chats/", {"username": "wali"}) for _ in range(2))
+    first, second = (wali.post("chats/", {"username": wali.username}) for _ in range(2))
     assert (first.status, second.status) == (201, 201)
     assert first.json["uri"] != second.json["uri"]
-    assert (first.json["kind"], first.json["owner"], usernames(first.json)) == ("group", "wali", ["wali"])
+    assert (first.json["kind"], first.json["owner"], usernames(first.json)) == ("group", wali.username, [wali.username])
 
 
 def test_nobody_gets_a_personal_chat_with_whom_they_may_not_write_to(
-    settings: LazySettings, wali: Person, mabel: Person, otis: Person
+    configure: Configure, wali: Person, mabel: Person, otis: Person
 ) -> None:
-    settings.BPO_CHAT = {"ADAPTER": f"{__name__}.ShyMabel"}
+    configure(ADAPTER=f"{__name__}.ShyMabel")
     otis.user.is_active = False
     otis.user.save()
-    refusals = [wali.post("chats/", {"username": name}) for name in ["nobody", "otis", "mabel", ""]]
+    refusals = [wali.post("chats/", {"username": name}) for name in ["nobody", otis.username, mabel.username, ""]]
     assert {refusal.status for refusal in refusals} == {400}
     assert {refusal.content for refusal in refusals} == {refusals[0].content}
     assert refusals[0].json.keys() == {"username"}
@@ -158,9 +163,9 @@ def test_nothing_about_a_personal_chat_can_be_changed(wali: Person, mabel: Perso
     wali.send(uri)
     before = wali.chat(uri)
     for body in [
-        {"username": "otis"},
+        {"username": otis.username},
         {"username": "nobody"},
-        {"username": "mabel"},
+        {"username": mabel.username},
         {"title": "Us"},
         {"title": ""},
         {"joinable": True},
@@ -168,7 +173,7 @@ def test_nothing_about_a_personal_chat_can_be_changed(wali: Person, mabel: Perso
     ]:
         refused = wali.patch(f"chats/{uri}/", body)
         assert (refused.status, refused.json["code"]) == (403, "not_allowed"), body
-    for name in ["wali", "mabel", "otis"]:
+    for name in [wali.username, mabel.username, otis.username]:
         refused = wali.delete(f"chats/{uri}/members/{name}/")
         assert (refused.status, refused.json["code"]) == (403, "not_allowed"), name
     assert wali.chat(uri) == before
@@ -178,46 +183,46 @@ def test_joining_ones_personal_chat_changes_nothing(wali: Person, mabel: Person)
     uri = wali.start_direct(mabel)
     before = mabel.chat(uri)
     assert mabel.join(uri) == before
-    assert mabel.patch(f"chats/{uri}/", {"username": "mabel"}).json == before
+    assert mabel.patch(f"chats/{uri}/", {"username": mabel.username}).json == before
 
 
 def test_a_personal_chat_is_hidden_from_everybody_else(wali: Person, mabel: Person, otis: Person) -> None:
     uri = wali.start_direct(mabel)
     wali.send(uri)
-    assert_hidden(otis, uri)
+    assert_hidden(otis, uri, mabel)
 
 
 # Who is not in
 
 
-def chat_requests(person: Visitor, uri: str, seq: int = 1) -> list[Answer]:
-    """Everything that can be asked of one chat."""
+def chat_requests(person: Visitor, uri: str, member: Person) -> list[Answer]:
+    """Everything that can be asked of one chat, and of somebody who is in it."""
     return [
         person.get(f"chats/{uri}/"),
         person.patch(f"chats/{uri}/", {"title": "Mine"}),
-        person.patch(f"chats/{uri}/", {"username": "mabel"}),
+        person.patch(f"chats/{uri}/", {"username": member.username}),
         person.patch(f"chats/{uri}/", {"username": "nobody"}),
         person.get(f"chats/{uri}/members/"),
-        person.delete(f"chats/{uri}/members/mabel/"),
-        person.delete(f"chats/{uri}/members/otis/"),
+        person.delete(f"chats/{uri}/members/{member.username}/"),
         person.delete(f"chats/{uri}/members/nobody/"),
         person.get(f"chats/{uri}/messages/"),
         person.post(f"chats/{uri}/messages/", {"message": "Hello", "client_id": "a"}),
-        person.patch(f"chats/{uri}/messages/{seq}/", {"message": "Hello"}),
-        person.delete(f"chats/{uri}/messages/{seq}/"),
-        person.put(f"chats/{uri}/read/", {"seq": seq}),
+        person.patch(f"chats/{uri}/messages/1/", {"message": "Hello"}),
+        person.delete(f"chats/{uri}/messages/1/"),
+        person.put(f"chats/{uri}/read/", {"seq": 1}),
         person.get(f"chats/{uri}/changes/"),
         person.get(f"chats/{uri}/changes/", since=10**9),
     ]
 
 
-def assert_hidden(otis: Person, uri: str) -> None:
-    """Whatever otis asks of it, the chat looks like one that never was; nor can he join."""
-    join = [otis.patch(f"chats/{uri}/", body) for body in [{}, {"username": "otis"}]]
-    unknown = [otis.patch(f"chats/{UNKNOWN}/", {}) for _ in join]
-    answers = [*join, *chat_requests(otis, uri)]
-    expected = [*unknown, *chat_requests(otis, UNKNOWN)]
-    for answer, other in zip(answers, expected, strict=True):
+def assert_hidden(otis: Person, uri: str, member: Person) -> None:
+    """Whatever otis asks of it, the chat looks like one that never was; nor can he join or leave."""
+
+    def answers_of(uri: str) -> list[Answer]:
+        joins = [otis.patch(f"chats/{uri}/", body) for body in [{}, {"username": otis.username}]]
+        return [*joins, otis.delete(f"chats/{uri}/members/{otis.username}/"), *chat_requests(otis, uri, member)]
+
+    for answer, other in zip(answers_of(uri), answers_of(UNKNOWN), strict=True):
         assert answer.is_same_as(other)
         assert (answer.status, answer.json["code"]) == (404, "not_found")
 
@@ -228,7 +233,7 @@ def test_a_chat_that_its_uri_lets_join_says_so_and_shows_nothing_else(
     uri = wali.start(mabel, title="Picnic")
     wali.send(uri)
     version = wali.chat(uri)["version"]
-    for answer in chat_requests(otis, uri):
+    for answer in chat_requests(otis, uri, mabel):
         assert (answer.status, answer.json["code"]) == (403, "not_a_member")
         assert answer.json.keys() == {"detail", "code"}
     assert wali.chat(uri)["version"] == version
@@ -239,32 +244,34 @@ def test_a_chat_that_is_not_joinable_looks_like_one_that_never_was(wali: Person,
     wali.send(uri)
     wali.edit_chat(uri, joinable=False)
     version = wali.chat(uri)["version"]
-    assert_hidden(otis, uri)
+    assert_hidden(otis, uri, mabel)
     assert wali.chat(uri)["version"] == version
 
 
 class NoOtis(Adapter):
     def may_join(self, actor: AbstractBaseUser, chat: Chat) -> bool:
-        return actor.get_username() != "otis"
+        return email(actor) != "otis@email.com"
 
 
 def test_a_chat_that_the_site_does_not_let_one_join_looks_like_one_that_never_was(
-    settings: LazySettings, wali: Person, mabel: Person, otis: Person
+    configure: Configure, wali: Person, mabel: Person, otis: Person
 ) -> None:
-    settings.BPO_CHAT = {"ADAPTER": f"{__name__}.NoOtis"}
+    configure(ADAPTER=f"{__name__}.NoOtis")
     uri = wali.start()
     wali.send(uri)
     mabel.join(uri)
-    assert_hidden(otis, uri)
+    assert_hidden(otis, uri, mabel)
 
 
 def test_who_has_left_is_refused_like_a_stranger(wali: Person, mabel: Person, otis: Person) -> None:
     uri = wali.start(mabel, otis)
     wali.send(uri)
     otis.leave(uri)
-    assert {(answer.status, answer.json["code"]) for answer in chat_requests(otis, uri)} == {(403, "not_a_member")}
+    assert {(answer.status, answer.json["code"]) for answer in chat_requests(otis, uri, mabel)} == {
+        (403, "not_a_member")
+    }
     wali.edit_chat(uri, joinable=False)
-    assert_hidden(otis, uri)
+    assert_hidden(otis, uri, mabel)
     assert otis.chats()["results"] == []
 
 
@@ -272,8 +279,8 @@ def test_nobody_gets_anything_without_an_account(wali: Person, visitor: Visitor)
     uri = wali.start()
     wali.send(uri)
     answers = [
-        *chat_requests(visitor, uri),
-        *chat_requests(visitor, UNKNOWN),
+        *chat_requests(visitor, uri, wali),
+        *chat_requests(visitor, UNKNOWN, wali),
         visitor.patch(f"chats/{uri}/", {}),
         visitor.get("chats/"),
         visitor.post("chats/", {}),
@@ -288,7 +295,7 @@ def test_nobody_gets_anything_without_an_account(wali: Person, visitor: Visitor)
     "uri", ["x", "%00" * 22, "%20" * 22, "é" * 22, "%FF" * 22, "0" * 23, "a" * 5000, "..%2F..", "'"]
 )
 def test_what_cannot_be_a_uri_is_as_unknown_as_any(wali: Person, mabel: Person, uri: str) -> None:
-    for answer, other in zip(chat_requests(wali, uri), chat_requests(wali, UNKNOWN), strict=True):
+    for answer, other in zip(chat_requests(wali, uri, mabel), chat_requests(wali, UNKNOWN, mabel), strict=True):
         assert answer.status == 404
         if "%2F" not in uri:
             assert answer.is_same_as(other)
@@ -326,7 +333,7 @@ def test_plain_members_do_not_edit(wali: Person, mabel: Person) -> None:
 def test_an_edit_joins_nobody(wali: Person, mabel: Person) -> None:
     uri = wali.start()
     assert mabel.patch(f"chats/{uri}/", {"title": "Mine"}).status == 403
-    assert usernames(wali.chat(uri)) == ["wali"]
+    assert usernames(wali.chat(uri)) == [wali.username]
 
 
 def test_an_edit_that_changes_nothing_takes_no_version(wali: Person) -> None:
@@ -434,15 +441,15 @@ def test_a_chat_lists_its_first_50_members_and_counts_all(
     uri = wali.start(*people)
     small = wali.start(mabel)
     mabel.join(uri)
-    expected = ["wali", *(person.username for person in people[:49])]
+    expected = [wali.username, *(person.username for person in people[:49])]
     for chat in [wali.chat(uri), mabel.chat(uri), wali.chats()["results"][1], mabel.chats()["results"][1]]:
         assert chat["uri"] == uri
         assert chat["member_count"] == 52
         assert usernames(chat) == expected
-    assert usernames(wali.chat(small)) == ["wali", "mabel"]
+    assert usernames(wali.chat(small)) == [wali.username, mabel.username]
 
     people[0].leave(uri)
-    assert usernames(wali.chat(uri)) == ["wali", *(person.username for person in people[1:])]
+    assert usernames(wali.chat(uri)) == [wali.username, *(person.username for person in people[1:])]
 
 
 def test_the_last_message_stays_when_it_is_a_tombstone(wali: Person) -> None:
@@ -476,7 +483,7 @@ def test_a_chat_outlives_the_accounts_of_its_members(wali: Person, mabel: Person
     assert [(each["user"], each["message"]) for each in wali.messages(uri)["results"]] == [
         ({"username": None}, "Goodbye")
     ]
-    assert usernames(wali.chat(uri)) == ["wali", "otis"]
+    assert usernames(wali.chat(uri)) == [wali.username, otis.username]
     assert wali.changes(uri, 0)["messages"] == wali.messages(uri)["results"]
     assert wali.send(uri)["seq"] == 2
 
@@ -492,21 +499,21 @@ def test_a_personal_chat_outlives_one_of_the_two(wali: Person, mabel: Person) ->
     mabel.send(uri, "Goodbye")
     mabel.user.delete()
     assert wali.messages(uri)["results"][0]["user"] == {"username": None}
-    assert usernames(wali.chat(uri)) == ["wali"]
+    assert usernames(wali.chat(uri)) == [wali.username]
 
 
 def test_nobody_takes_a_chat_over_whose_owner_deleted_their_account(wali: Person, mabel: Person, otis: Person) -> None:
     uri = wali.start(mabel)
     wali.user.delete()
     otis.join(uri)
-    assert otis.chat(uri)["owner"] != "otis"
-    assert otis.delete(f"chats/{uri}/members/mabel/").status == 403
+    assert otis.chat(uri)["owner"] != otis.username
+    assert otis.delete(f"chats/{uri}/members/{mabel.username}/").status == 403
 
 
 def test_a_chat_whose_owner_deleted_their_account_is_not_without_one(wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     wali.user.delete()
-    assert mabel.chat(uri)["owner"] == "mabel"
+    assert mabel.chat(uri)["owner"] == mabel.username
 
 
 def test_releasing_an_account_twice_counts_it_out_once(wali: Person, mabel: Person) -> None:
@@ -514,7 +521,7 @@ def test_releasing_an_account_twice_counts_it_out_once(wali: Person, mabel: Pers
     uri = wali.start(mabel)
     for _ in range(2):
         operations.release_user(user=wali.user)
-    assert (mabel.chat(uri)["owner"], mabel.chat(uri)["member_count"]) == ("mabel", 1)
+    assert (mabel.chat(uri)["owner"], mabel.chat(uri)["member_count"]) == (mabel.username, 1)
     for _ in range(2):
         operations.release_user(user=mabel.user)
     mabel.user.delete()
@@ -535,44 +542,43 @@ def test_an_account_is_released_from_all_of_its_chats_or_from_none(wali: Person,
     finally:
         pre_delete.disconnect(refuse, sender=Membership)
     for uri in uris:
-        assert (wali.chat(uri)["owner"], wali.chat(uri)["member_count"]) == ("wali", 2)
+        assert (wali.chat(uri)["owner"], wali.chat(uri)["member_count"]) == (wali.username, 2)
 
 
-class AccountsThatGo(Adapter):
+class OtisGoes(Adapter):
     """Somebody deletes their account right after it has been looked at."""
 
-    gone: ClassVar[str] = ""
+    goes = "otis@email.com"
 
-    def may_contact(self, actor: Any, user: Any) -> bool:
-        get_user_model().objects.get(username=self.gone).delete()
+    def may_contact(self, actor: AbstractBaseUser, user: AbstractBaseUser) -> bool:
+        account(self.goes).delete()
         return True
 
 
+class WaliGoes(OtisGoes):
+    goes = "wali@email.com"
+
+
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("body", [{"members": ["otis"]}, {"username": "otis"}], ids=["group", "direct"])
-@pytest.mark.parametrize(("gone", "status"), [("otis", 400), ("wali", 401)])
+@pytest.mark.parametrize("kind", ["group", "direct"])
+@pytest.mark.parametrize(("adapter", "status"), [(OtisGoes, 400), (WaliGoes, 401)])
 def test_an_account_that_goes_while_a_chat_starts_is_nobodys(
-    monkeypatch: pytest.MonkeyPatch,
-    settings: LazySettings,
-    wali: Person,
-    otis: Person,
-    body: dict[str, Any],
-    gone: str,
-    status: int,
+    configure: Configure, wali: Person, otis: Person, kind: str, adapter: type[Adapter], status: int
 ) -> None:
-    monkeypatch.setattr(AccountsThatGo, "gone", gone)
-    settings.BPO_CHAT = {"ADAPTER": f"{__name__}.AccountsThatGo"}
+    configure(ADAPTER=f"{__name__}.{adapter.__name__}")
+    body = {"members": [otis.username]} if kind == "group" else {"username": otis.username}
     assert wali.post("chats/", body).status == status
     assert not Chat.objects.exists()
 
 
+@chosen_handles
 def test_renaming_an_account_is_no_change_of_a_chat(wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     mabel.send(uri)
     version = wali.chat(uri)["version"]
-    mabel.user.username = "mabel2"
+    setattr(mabel.user, handle_field(), "mabel2")
     mabel.user.save()
     chat = wali.chat(uri)
     assert chat["version"] == version
-    assert usernames(chat) == ["wali", "mabel2"]
+    assert usernames(chat) == [wali.username, "mabel2"]
     assert chat["last_message"]["user"] == {"username": "mabel2"}

@@ -160,10 +160,14 @@ def test_edits_and_deletions_at_once_each_take_a_version(wali: Person, mabel: Pe
 # Personal chats
 
 
+@pytest.mark.users
 def test_a_pair_that_asks_at_once_gets_one_personal_chat(wali: Person, mabel: Person) -> None:
     for person in (wali, mabel):
         assert person.access
-    asks = [lambda: wali.post("chats/", {"username": "mabel"}), lambda: mabel.post("chats/", {"username": "wali"})]
+    asks = [
+        lambda: wali.post("chats/", {"username": mabel.username}),
+        lambda: mabel.post("chats/", {"username": wali.username}),
+    ]
 
     answers = at_once(*asks * 4)
 
@@ -173,6 +177,7 @@ def test_a_pair_that_asks_at_once_gets_one_personal_chat(wali: Person, mabel: Pe
     assert Membership.objects.count() == 2
 
 
+@pytest.mark.users
 def test_many_pairs_that_ask_at_once_get_a_chat_each(crowd: Callable[[int], Sequence[Person]]) -> None:
     people = crowd(4)
 
@@ -188,6 +193,7 @@ def test_many_pairs_that_ask_at_once_get_a_chat_each(crowd: Callable[[int], Sequ
 # Who is in
 
 
+@pytest.mark.users
 def test_nothing_is_stored_of_who_was_removed_while_their_messages_waited(wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     mabel.send(uri, "Before")
@@ -201,7 +207,7 @@ def test_nothing_is_stored_of_who_was_removed_while_their_messages_waited(wali: 
     with ThreadPoolExecutor(8) as pool:
         with transaction.atomic():
             # From here to the end of this transaction the removal holds the chat's lock.
-            operations.remove_member(actor=wali.user, chat=uri, username="mabel")
+            operations.remove_member(actor=wali.user, chat=uri, username=mabel.username)
             sendings = [pool.submit(with_own_connection, send) for _ in range(8)]
             about_to_send.wait(30)
             wait_until_waiting(8, sendings)
@@ -211,7 +217,7 @@ def test_nothing_is_stored_of_who_was_removed_while_their_messages_waited(wali: 
     assert [type(error) for error in errors] == [NotAMember] * 8
     messages, members = everything(wali, uri)
     assert [message["message"] for message in messages] == ["Before"]
-    [removed] = [row for row in members if row["username"] == "mabel"]
+    [removed] = [row for row in members if row["username"] == mabel.username]
     assert removed["left"]
     assert removed["version"] == wali.chat(uri)["version"] == start + 1
     assert wali.send(uri)["seq"] == 2
@@ -318,6 +324,7 @@ def test_everybody_leaving_at_once_leaves_an_empty_chat(crowd: Callable[[int], S
     assert (chat["member_count"], chat["owner"]) == (1, people[3].username)
 
 
+@pytest.mark.users
 def test_the_last_two_who_leave_at_once_never_leave_a_chat_without_an_owner(
     wali: Person, mabel: Person, otis: Person
 ) -> None:
@@ -329,7 +336,7 @@ def test_the_last_two_who_leave_at_once_never_leave_a_chat_without_an_owner(
 
         at_once(leave(wali), leave(mabel))
         chat = otis.chat(uri)
-        assert (chat["owner"], chat["member_count"]) == ("otis", 1)
+        assert (chat["owner"], chat["member_count"]) == (otis.username, 1)
 
 
 def test_a_chat_that_closes_while_others_join_lets_nobody_in_afterwards(
@@ -358,7 +365,7 @@ def test_a_chat_that_closes_while_others_join_lets_nobody_in_afterwards(
     chat = wali.chat(uri)
     assert not chat["joinable"]
     assert {member["username"] for member in chat["members"]} == {
-        "wali",
+        wali.username,
         *(person.username for person, is_in in zip(people, joined, strict=True) if is_in),
     }
     assert all(member["version"] < closed for member in chat["members"])
@@ -419,7 +426,7 @@ def test_inheriting_a_chat_does_not_undo_what_the_heir_reads_meanwhile(wali: Per
         pre_save.disconnect(read_just_before, sender=Membership)
 
     chat = mabel.chat(uri)
-    assert (chat["owner"], chat["unread_count"]) == ("mabel", 0)
+    assert (chat["owner"], chat["unread_count"]) == (mabel.username, 0)
 
 
 def test_deleting_a_message_while_its_authors_account_is_deleted(wali: Person, mabel: Person) -> None:
@@ -445,13 +452,13 @@ def test_adding_somebody_while_their_account_is_deleted(wali: Person, mabel: Per
 
     def delete_account(**_: Any) -> None:
         pre_save.disconnect(delete_account, sender=Membership)
-        at_once(lambda: get_user_model().objects.get(username=username).delete())
+        at_once(lambda: get_user_model().objects.get(pk=person.user.pk).delete())
 
     if connection.vendor == "sqlite":
         pytest.skip("Has one writer at a time.")
-    for username in ("otis", Person("ines").username):
+    for person in (otis, Person("ines")):
         pre_save.connect(delete_account, sender=Membership)
-        assert wali.patch(f"chats/{uri}/", {"username": username}).status == 400
+        assert wali.patch(f"chats/{uri}/", {"username": person.username}).status == 400
     assert wali.chat(uri)["member_count"] == 2
 
 

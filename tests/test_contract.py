@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import LazySettings
 
+from tests.fixtures import Configure
 from tests.person import Bearer, Person, Visitor
 
 CHAT = {
@@ -252,9 +253,9 @@ def test_times_are_rfc_3339_in_utc_whatever_the_zone_of_the_site(
 
 
 def test_the_site_chooses_which_field_is_the_username_on_the_wire(
-    settings: LazySettings, wali: Person, mabel: Person
+    configure: Configure, wali: Person, mabel: Person
 ) -> None:
-    settings.BPO_CHAT = {"HANDLE_FIELD": "email"}
+    configure(HANDLE_FIELD="email")
     uri = wali.start()
     assert wali.get("users/me/").json["username"] == "wali@email.com"
     assert wali.patch(f"chats/{uri}/", {"username": "mabel"}).status == 400

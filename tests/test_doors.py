@@ -12,6 +12,8 @@ from tests.person import Answer, Person
 
 pytest_plugins = ["tests.sockets"]
 
+pytestmark = pytest.mark.users
+
 
 @dataclass
 class Outcome:
@@ -86,7 +88,7 @@ def test_members_send(door: Door, wali: Person, mabel: Person) -> None:
     assert [outcome.result for outcome in outcomes] == wali.messages(uri)["results"]
     assert [outcome.result["message"] for outcome in outcomes] == [text.strip() for text in texts]
     assert [outcome.result["seq"] for outcome in outcomes] == [1, 2, 3, 4]
-    assert {outcome.result["user"]["username"] for outcome in outcomes} == {"mabel"}
+    assert {outcome.result["user"]["username"] for outcome in outcomes} == {mabel.username}
 
 
 def test_a_repeated_client_id_gives_the_same_message(door: Door, wali: Person) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.conf import LazySettings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_out
 from django.db import transaction
@@ -30,6 +29,7 @@ from django_bpo_chat.live import bus
 from django_bpo_chat.live.sockets import MAX_QUEUED_FRAMES
 from django_bpo_chat.models import Chat, Membership
 from tests.clients import SECONDS, ChatSocket, Connect, Dial, Frame, ViewingClient, history
+from tests.fixtures import Configure
 from tests.layers import keeping_events
 from tests.parallel import at_once
 from tests.person import Person
@@ -98,6 +98,7 @@ def test_what_changes_nothing_is_not_heard(connect: Connect, wali: Person, mabel
     assert [frame["version"] for frame in hears.heard()] == [3]
 
 
+@pytest.mark.users
 def test_whoever_is_added_or_joins_hears_of_the_chat_and_from_then_on(
     connect: Connect, wali: Person, mabel: Person, otis: Person
 ) -> None:
@@ -106,8 +107,8 @@ def test_whoever_is_added_or_joins_hears_of_the_chat_and_from_then_on(
     uri = wali.start(mabel)
     started = walis.hear()
     assert started == mabels.hear() == {"type": "changes", **wali.changes(uri, since=0)}
-    assert [member["username"] for member in started["members"]] == ["wali", "mabel"]
-    assert started["details"]["owner"] == "wali"
+    assert [member["username"] for member in started["members"]] == [wali.username, mabel.username]
+    assert started["details"]["owner"] == wali.username
 
     wali.send(uri, "Before otis")
     otis.join(uri)
@@ -174,6 +175,7 @@ def test_a_burst_is_heard_in_order(connect: Connect, wali: Person, mabel: Person
 # Out
 
 
+@pytest.mark.users
 def test_whoever_is_out_is_told_once_and_hears_no_more(
     connect: Connect, wali: Person, mabel: Person, otis: Person
 ) -> None:
@@ -187,7 +189,7 @@ def test_whoever_is_out_is_told_once_and_hears_no_more(
         farewell = mabels.hear()
         assert farewell == walis.hear() == otises.hear() == {"type": "changes", **wali.changes(uri, since=version - 1)}
         [row] = farewell["members"]
-        assert (row["username"], row["left"], row["version"]) == ("mabel", True, version)
+        assert (row["username"], row["left"], row["version"]) == (mabel.username, True, version)
 
         seq = wali.send(uri, "Without mabel")["seq"]
         wali.edit_chat(uri, title=f"Without mabel {version}")
@@ -204,15 +206,16 @@ def test_whoever_is_out_is_told_once_and_hears_no_more(
     assert texts([mabels.hear()]) == ["With mabel"]
 
 
+@pytest.mark.users
 def test_an_owner_who_leaves_is_told_no_more_than_that(connect: Connect, wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     walis, mabels = connect(wali), connect(mabel)
     wali.leave(uri)
     heard = mabels.hear()
-    assert {member["username"]: member["role"] for member in heard["members"]}["mabel"] == "owner"
-    assert heard["details"]["owner"] == "mabel"
+    assert {member["username"]: member["role"] for member in heard["members"]}[mabel.username] == "owner"
+    assert heard["details"]["owner"] == mabel.username
     farewell = walis.hear()
-    assert [member["username"] for member in farewell["members"]] == ["wali"]
+    assert [member["username"] for member in farewell["members"]] == [wali.username]
     assert (farewell["messages"], farewell["details"], farewell["version"]) == ([], None, 2)
 
 
@@ -320,6 +323,7 @@ def test_whoever_comes_back_sees_as_much_as_a_newcomer(connect: Connect, wali: P
 # Who has read
 
 
+@pytest.mark.users
 def test_members_hear_how_far_others_have_read(connect: Connect, wali: Person, mabel: Person, otis: Person) -> None:
     uri = wali.start(mabel, otis)
     for _ in range(3):
@@ -327,7 +331,7 @@ def test_members_hear_how_far_others_have_read(connect: Connect, wali: Person, m
     walis, mabels, other_mabels = connect(wali), connect(mabel), connect(mabel)
 
     mabel.mark_read(uri, 2)
-    read = {"type": "read", "chat": uri, "username": "mabel", "seq": 2}
+    read = {"type": "read", "chat": uri, "username": mabel.username, "seq": 2}
     assert walis.hear() == mabels.hear() == other_mabels.hear() == read
 
     mabel.mark_read(uri, 2)
@@ -347,9 +351,9 @@ def test_a_read_mark_is_no_change_of_the_chat(connect: Connect, wali: Person, ma
 
 
 def test_large_chats_do_not_tell_who_has_read(
-    settings: LazySettings, connect: Connect, wali: Person, mabel: Person, otis: Person
+    configure: Configure, connect: Connect, wali: Person, mabel: Person, otis: Person
 ) -> None:
-    settings.BPO_CHAT = {"READ_RECEIPT_MEMBERS": 2}
+    configure(READ_RECEIPT_MEMBERS=2)
     small, large = wali.start(mabel), wali.start(mabel, otis)
     walis = connect(wali)
     for uri in (large, small):
@@ -362,6 +366,7 @@ def test_large_chats_do_not_tell_who_has_read(
 # Log-ins that end
 
 
+@pytest.mark.users
 def test_logging_out_closes_the_sockets_of_that_log_in(connect: Connect, wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     phone, laptop = mabel.log_in(), mabel.log_in()
@@ -376,6 +381,7 @@ def test_logging_out_closes_the_sockets_of_that_log_in(connect: Connect, wali: P
     assert texts([laptops.hear()]) == ["Hello world"]
 
 
+@pytest.mark.users
 def test_logging_out_of_the_site_closes_the_sockets_of_that_session(
     live: LiveServer, dial: Dial, wali: Person, mabel: Person
 ) -> None:
@@ -432,6 +438,7 @@ def delete(person: Person) -> None:
     person.user.delete()
 
 
+@pytest.mark.users
 @pytest.mark.parametrize("end", [deactivate, change_password, delete])
 def test_an_account_that_ends_closes_its_sockets_at_once(
     live: LiveServer, connect: Connect, dial: Dial, wali: Person, mabel: Person, end: Callable[[Person], None]
@@ -450,11 +457,12 @@ def test_an_account_that_ends_closes_its_sockets_at_once(
     assert texts([walis.hear()]) == ["Hello world"]
 
 
+@pytest.mark.users
 def test_what_else_happens_to_an_account_closes_nothing(connect: Connect, wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     mabels = connect(mabel)
     mabel.log_in()
-    mabel.user.first_name = "Mabel"
+    mabel.user.is_staff = True
     mabel.user.save()
     wali.user.set_password("another password")
     wali.user.save()
@@ -536,15 +544,16 @@ def test_however_often_the_layer_has_failed_it_is_tried_again_soon() -> None:
 
 
 @pytest.fixture
-def quick_sweeps(settings: LazySettings) -> None:
-    settings.BPO_CHAT = {"SWEEP_SECONDS": 0.3, "BUS": "tests.layers.publish"}
+def quick_sweeps(configure: Configure) -> None:
+    configure(SWEEP_SECONDS=0.3, BUS="tests.layers.publish")
 
 
 @pytest.fixture
-def no_sweeps(settings: LazySettings) -> None:
-    settings.BPO_CHAT = {"SWEEP_SECONDS": 3600, "BUS": "tests.layers.publish"}
+def no_sweeps(configure: Configure) -> None:
+    configure(SWEEP_SECONDS=3600, BUS="tests.layers.publish")
 
 
+@pytest.mark.users
 @pytest.mark.usefixtures("quick_sweeps")
 def test_a_sweep_finds_accounts_that_ended_without_a_word(
     connect: Connect, wali: Person, mabel: Person, otis: Person
@@ -697,6 +706,7 @@ def test_a_time_from_the_future_does_not_blind_the_sweep(connect: Connect, wali:
     assert mabels.hear()["version"] == 2
 
 
+@pytest.mark.users
 @pytest.mark.usefixtures("quick_sweeps")
 def test_a_member_whose_row_went_without_a_word_hears_no_more_after_a_sweep(
     connect: Connect, wali: Person, mabel: Person, otis: Person

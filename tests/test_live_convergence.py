@@ -16,7 +16,7 @@ from django.db.models.signals import post_save
 
 from django_bpo_chat.models import Membership, Message
 from tests.clients import Frame, ViewingClient, history, open_socket
-from tests.fixtures import Meet
+from tests.fixtures import Configure, Meet
 from tests.layers import Publisher, lossy_layer
 from tests.parallel import at_once
 from tests.person import Answer, Person
@@ -27,11 +27,11 @@ OPERATIONS = 40
 
 
 @pytest.fixture
-def servers(settings: LazySettings, transactional_db: None) -> Iterator[Sequence[LiveServer]]:
+def servers(settings: LazySettings, configure: Configure, transactional_db: None) -> Iterator[Sequence[LiveServer]]:
     """Two servers that hear of what happens over one bad channel layer and in no other way."""
     from config.asgi import application
 
-    settings.BPO_CHAT = {"BUS": "tests.layers.publish_over_the_layer", "SWEEP_SECONDS": 0.5}
+    configure(BUS="tests.layers.publish_over_the_layer", SWEEP_SECONDS=0.5)
     layer = {"seed": 5, "lost": 0.2, "doubled": 0.2, "delay": 0.05}
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": "tests.layers.LossyLayer", "CONFIG": layer}}
     with Publisher(), LiveServer(application) as one, LiveServer(application) as other:

@@ -7,12 +7,15 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django.conf import LazySettings
 from django.contrib.auth.models import AbstractBaseUser
 
 from django_bpo_chat.adapter import Adapter
-from tests.person import Person
+from django_bpo_chat.users import email
+from tests.fixtures import Configure
+from tests.person import Person, chosen_handles
 from tests.roles import make_admin
+
+pytestmark = pytest.mark.users
 
 
 def members(person: Person, uri: str, **query: Any) -> Any:
@@ -26,25 +29,32 @@ def roles(person: Person, uri: str) -> dict[str, str]:
 # Joining
 
 
-@pytest.mark.parametrize("body", [b'{"username":"mabel"}', b"{}", b""], ids=["username", "empty object", "empty"])
-def test_the_uri_lets_one_join(wali: Person, mabel: Person, body: bytes) -> None:
+JOINS = pytest.mark.parametrize(
+    "join",
+    [lambda name: {"username": name}, lambda name: {}, lambda name: b""],
+    ids=["username", "empty object", "empty"],
+)
+
+
+@JOINS
+def test_the_uri_lets_one_join(wali: Person, mabel: Person, join: Callable[[str], Any]) -> None:
     uri = wali.start()
     before = wali.chat(uri)
-    answer = mabel.patch(f"chats/{uri}", body)
+    answer = mabel.patch(f"chats/{uri}", join(mabel.username))
     assert answer.status == 200
     assert answer.json == mabel.chat(uri)
     assert answer.json["version"] == before["version"] + 1
     assert answer.json["member_count"] == 2
-    assert roles(wali, uri) == {"wali": "owner", "mabel": "member"}
+    assert roles(wali, uri) == {wali.username: "owner", mabel.username: "member"}
 
 
-@pytest.mark.parametrize("body", [{"username": "mabel"}, {}], ids=str)
-def test_joining_again_changes_nothing(wali: Person, mabel: Person, body: Any) -> None:
+@JOINS
+def test_joining_again_changes_nothing(wali: Person, mabel: Person, join: Callable[[str], Any]) -> None:
     uri = wali.start()
     mabel.join(uri)
     wali.send(uri)
     before = mabel.chat(uri)
-    answer = mabel.patch(f"chats/{uri}/", body)
+    answer = mabel.patch(f"chats/{uri}/", join(mabel.username))
     assert (answer.status, answer.json) == (200, before)
 
 
@@ -57,7 +67,7 @@ def test_a_member_may_join_again_though_the_chat_is_not_joinable(wali: Person, m
 def test_the_owner_joins_their_own_chat_without_effect(wali: Person) -> None:
     uri = wali.start()
     before = wali.chat(uri)
-    assert wali.patch(f"chats/{uri}", {"username": "wali"}).json == before
+    assert wali.patch(f"chats/{uri}", {"username": wali.username}).json == before
 
 
 # Adding
@@ -73,7 +83,12 @@ def test_the_owner_and_admins_add_others(
     chat = mabel.add(uri, otis)
     assert chat == mabel.chat(uri)
     wali.add(uri, ines)
-    assert roles(otis, uri) == {"wali": "owner", "mabel": "admin", "otis": "member", ines.username: "member"}
+    assert roles(otis, uri) == {
+        wali.username: "owner",
+        mabel.username: "admin",
+        otis.username: "member",
+        ines.username: "member",
+    }
 
 
 def test_adding_a_member_again_changes_nothing(wali: Person, mabel: Person) -> None:
@@ -84,18 +99,19 @@ def test_adding_a_member_again_changes_nothing(wali: Person, mabel: Person) -> N
 
 class ShyMabel(Adapter):
     def may_contact(self, actor: AbstractBaseUser, user: AbstractBaseUser) -> bool:
-        return user.get_username() != "mabel"
+        return email(user) != "mabel@email.com"
 
 
 def test_names_that_are_unknown_inactive_or_unwilling_are_refused_alike(
-    settings: LazySettings, wali: Person, mabel: Person, otis: Person
+    configure: Configure, wali: Person, mabel: Person, otis: Person
 ) -> None:
-    settings.BPO_CHAT = {"ADAPTER": f"{__name__}.ShyMabel"}
+    configure(ADAPTER=f"{__name__}.ShyMabel")
     otis.user.is_active = False
     otis.user.save()
     uri = wali.start()
     before = wali.chat(uri)
-    refusals = [wali.patch(f"chats/{uri}/", {"username": name}) for name in ["nobody", "otis", "mabel", "", "WALI"]]
+    names = ["nobody", otis.username, mabel.username, "", wali.username.upper()]
+    refusals = [wali.patch(f"chats/{uri}/", {"username": name}) for name in names]
     assert all(refusal.is_same_as(refusals[0]) for refusal in refusals)
     assert refusals[0].status == 400
     assert refusals[0].json.keys() == {"username"}
@@ -106,10 +122,10 @@ def test_names_that_are_unknown_inactive_or_unwilling_are_refused_alike(
 def test_whoever_may_not_add_learns_nothing_of_names(wali: Person, mabel: Person, otis: Person) -> None:
     uri = wali.start(mabel)
     for person, code in [(mabel, "not_allowed"), (otis, "not_a_member")]:
-        refusals = [person.patch(f"chats/{uri}/", {"username": name}) for name in ["wali", "nobody", "x" * 500]]
+        refusals = [person.patch(f"chats/{uri}/", {"username": name}) for name in [wali.username, "nobody", "x" * 500]]
         assert all(refusal.is_same_as(refusals[0]) for refusal in refusals)
         assert (refusals[0].status, refusals[0].json["code"]) == (403, code)
-    assert roles(wali, uri) == {"wali": "owner", "mabel": "member"}
+    assert roles(wali, uri) == {wali.username: "owner", mabel.username: "member"}
 
 
 # Leaving and removing
@@ -118,12 +134,12 @@ def test_whoever_may_not_add_learns_nothing_of_names(wali: Person, mabel: Person
 def test_who_leaves_is_out(wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     before = wali.chat(uri)
-    answer = mabel.delete(f"chats/{uri}/members/mabel/")
+    answer = mabel.delete(f"chats/{uri}/members/{mabel.username}/")
     assert (answer.status, answer.content) == (204, b"")
     after = wali.chat(uri)
     assert after["member_count"] == 1
     assert after["version"] == before["version"] + 1
-    assert roles(wali, uri) == {"wali": "owner"}
+    assert roles(wali, uri) == {wali.username: "owner"}
     assert mabel.get(f"chats/{uri}/messages/").json["code"] == "not_a_member"
     assert mabel.chats()["results"] == []
 
@@ -132,7 +148,7 @@ def test_leaving_twice_is_refused_and_changes_nothing(wali: Person, mabel: Perso
     uri = wali.start(mabel)
     mabel.leave(uri)
     before = wali.chat(uri)
-    assert mabel.delete(f"chats/{uri}/members/mabel/").json["code"] == "not_a_member"
+    assert mabel.delete(f"chats/{uri}/members/{mabel.username}/").json["code"] == "not_a_member"
     assert wali.chat(uri) == before
 
 
@@ -141,7 +157,7 @@ def test_the_owner_removes_anybody(wali: Person, mabel: Person, otis: Person) ->
     make_admin(uri, mabel)
     wali.remove(uri, mabel)
     wali.remove(uri, otis)
-    assert roles(wali, uri) == {"wali": "owner"}
+    assert roles(wali, uri) == {wali.username: "owner"}
 
 
 def test_an_admin_removes_plain_members_only(
@@ -151,16 +167,16 @@ def test_an_admin_removes_plain_members_only(
     uri = wali.start(mabel, otis, ines)
     make_admin(uri, mabel)
     make_admin(uri, otis)
-    for name in ["wali", "otis"]:
+    for name in [wali.username, otis.username]:
         refused = mabel.delete(f"chats/{uri}/members/{name}/")
         assert (refused.status, refused.json["code"]) == (403, "not_allowed")
     mabel.remove(uri, ines)
-    assert roles(wali, uri) == {"wali": "owner", "mabel": "admin", "otis": "admin"}
+    assert roles(wali, uri) == {wali.username: "owner", mabel.username: "admin", otis.username: "admin"}
 
 
 def test_plain_members_remove_nobody_and_learn_nothing_of_names(wali: Person, mabel: Person, otis: Person) -> None:
     uri = wali.start(mabel, otis)
-    refusals = [mabel.delete(f"chats/{uri}/members/{name}/") for name in ["wali", "otis", "nobody"]]
+    refusals = [mabel.delete(f"chats/{uri}/members/{name}/") for name in [wali.username, otis.username, "nobody"]]
     assert all(refusal.is_same_as(refusals[0]) for refusal in refusals)
     assert (refusals[0].status, refusals[0].json["code"]) == (403, "not_allowed")
     assert len(roles(wali, uri)) == 3
@@ -170,10 +186,18 @@ def test_removing_who_is_not_in_is_404_whoever_it_is(wali: Person, mabel: Person
     uri = wali.start(mabel)
     mabel.leave(uri)
     before = wali.chat(uri)
-    refusals = [wali.delete(f"chats/{uri}/members/{name}/") for name in ["mabel", "otis", "nobody", "%00", "x" * 3000]]
+    names = [mabel.username, otis.username, wali.username.upper(), "nobody", "%00", "x" * 3000]
+    refusals = [wali.delete(f"chats/{uri}/members/{name}/") for name in names]
     assert all(refusal.is_same_as(refusals[0]) for refusal in refusals)
     assert (refusals[0].status, refusals[0].json["code"]) == (404, "not_found")
     assert wali.chat(uri) == before
+
+
+def test_a_name_counts_only_as_it_is_written(wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    refused = wali.delete(f"chats/{uri}/members/{mabel.username.upper()}/")
+    assert (refused.status, refused.json["code"]) == (404, "not_found")
+    assert len(roles(wali, uri)) == 2
 
 
 def test_a_removed_member_may_come_back_while_the_uri_lets_them(wali: Person, mabel: Person) -> None:
@@ -181,7 +205,7 @@ def test_a_removed_member_may_come_back_while_the_uri_lets_them(wali: Person, ma
     make_admin(uri, mabel)
     wali.remove(uri, mabel)
     mabel.join(uri)
-    assert roles(wali, uri) == {"wali": "owner", "mabel": "member"}
+    assert roles(wali, uri) == {wali.username: "owner", mabel.username: "member"}
     assert wali.chat(uri)["member_count"] == 2
 
 
@@ -227,15 +251,15 @@ def test_without_admins_the_longest_standing_member_inherits(wali: Person, mabel
     mabel.leave(uri)
     mabel.join(uri)
     wali.leave(uri)
-    assert roles(mabel, uri) == {"mabel": "member", "otis": "owner"}
+    assert roles(mabel, uri) == {mabel.username: "member", otis.username: "owner"}
     otis.leave(uri)
-    assert roles(mabel, uri) == {"mabel": "owner"}
+    assert roles(mabel, uri) == {mabel.username: "owner"}
 
 
 def test_an_heir_may_do_what_an_owner_may(wali: Person, mabel: Person, otis: Person) -> None:
     uri = wali.start(mabel)
     wali.leave(uri)
-    assert mabel.edit_chat(uri, title="Mine")["owner"] == "mabel"
+    assert mabel.edit_chat(uri, title="Mine")["owner"] == mabel.username
     mabel.add(uri, otis)
     mabel.remove(uri, otis)
 
@@ -244,7 +268,7 @@ def test_a_former_owner_comes_back_as_a_member(wali: Person, mabel: Person) -> N
     uri = wali.start(mabel)
     wali.leave(uri)
     wali.join(uri)
-    assert roles(mabel, uri) == {"wali": "member", "mabel": "owner"}
+    assert roles(mabel, uri) == {wali.username: "member", mabel.username: "owner"}
     assert wali.patch(f"chats/{uri}/", {"title": "Mine"}).status == 403
 
 
@@ -254,9 +278,9 @@ def test_an_inheritance_reaches_those_who_follow_the_changes(wali: Person, mabel
     wali.leave(uri)
     changes = otis.changes(uri, since)
     rows = {row["username"]: (row["role"], row["left"]) for row in changes["members"]}
-    assert rows["mabel"] == ("owner", False)
-    assert rows["wali"][1] is True
-    assert changes["details"]["owner"] == "mabel"
+    assert rows[mabel.username] == ("owner", False)
+    assert rows[wali.username][1] is True
+    assert changes["details"]["owner"] == mabel.username
     assert changes["version"] == since + 1
 
 
@@ -265,8 +289,8 @@ def test_whoever_enters_an_empty_chat_owns_it(wali: Person, mabel: Person, otis:
     wali.leave(uri)
     mabel.join(uri)
     otis.join(uri)
-    assert roles(otis, uri) == {"mabel": "owner", "otis": "member"}
-    assert otis.chat(uri)["owner"] == "mabel"
+    assert roles(otis, uri) == {mabel.username: "owner", otis.username: "member"}
+    assert otis.chat(uri)["owner"] == mabel.username
 
 
 # The list
@@ -275,7 +299,7 @@ def test_whoever_enters_an_empty_chat_owns_it(wali: Person, mabel: Person, otis:
 def test_the_list_of_members_is_paged_both_ways(wali: Person, crowd: Callable[[int], Sequence[Person]]) -> None:
     people = crowd(6)
     uri = wali.start(*people)
-    everybody = ["wali", *(person.username for person in people)]
+    everybody = [wali.username, *(person.username for person in people)]
     pages = [members(wali, uri, limit=3)]
     while pages[-1]["next"]:
         pages.append(wali.get(pages[-1]["next"]).done())
@@ -306,6 +330,7 @@ def test_pages_of_members_skip_nobody_while_others_leave(
     assert [row["username"] for row in second["results"]] == [people[1].username, people[2].username]
 
 
+@chosen_handles
 @pytest.mark.parametrize("username", ["o.t@i+s-", "ótís", "me"])
 def test_names_may_need_quoting_in_urls(wali: Person, username: str) -> None:
     person = Person(username)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.conf import LazySettings
 from django.contrib.auth.models import AbstractBaseUser
 
 from django_bpo_chat import operations
 from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.exceptions import Invalid
 from django_bpo_chat.models import Chat
+from tests.fixtures import Configure
 from tests.person import Person
 from tests.roles import make_admin
 
@@ -91,8 +91,8 @@ class Polite(Adapter):
         return text.replace("teh", "the")
 
 
-def test_the_site_may_correct_and_refuse_texts(settings: LazySettings, wali: Person) -> None:
-    settings.BPO_CHAT = {"ADAPTER": f"{__name__}.Polite"}
+def test_the_site_may_correct_and_refuse_texts(configure: Configure, wali: Person) -> None:
+    configure(ADAPTER=f"{__name__}.Polite")
     uri = wali.start()
     assert wali.send(uri, "teh end", client_id="a")["message"] == "the end"
     assert wali.send(uri, "teh end", client_id="a")["seq"] == 1

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.person import Person
+
+pytestmark = pytest.mark.users
 
 
 def unread(person: Person, uri: str) -> int:

@@ -20,6 +20,7 @@ from django_bpo_chat import operations
 from django_bpo_chat.models import Chat, Message
 from tests import sessions
 from tests.clients import ChatSocket, Connect, Dial
+from tests.fixtures import Configure
 from tests.person import Person
 from tests.servers import LiveServer
 
@@ -58,6 +59,7 @@ def expiring(token: str, seconds: float) -> str:
 # Who gets in
 
 
+@pytest.mark.users
 def test_hello_is_answered_by_ready_and_nothing_live_comes_before(dial: Dial, wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     socket = dial(headers=mabel.headers)
@@ -67,20 +69,21 @@ def test_hello_is_answered_by_ready_and_nothing_live_comes_before(dial: Dial, wa
     socket.say("hello")
 
     chats = [{"uri": uri, "version": 3, "unread_count": 2}]
-    ready = {"type": "ready", "user": {"username": "mabel"}, "heartbeat": 25, "chats": chats, "more": False}
+    ready = {"type": "ready", "user": {"username": mabel.username}, "heartbeat": 25, "chats": chats, "more": False}
     assert socket.heard() == [ready]
     wali.send(uri)
     assert socket.hear()["version"] == 4
 
 
+@pytest.mark.users
 def test_the_first_frame_may_bring_the_token(dial: Dial, wali: Person, mabel: Person) -> None:
     socket = dial()
     socket.introduce(token=wali.access)
-    assert socket.ready["user"] == {"username": "wali"}
+    assert socket.ready["user"] == {"username": wali.username}
 
     with_both = dial(headers=wali.headers)
     with_both.introduce(token=mabel.access)
-    assert with_both.ready["user"] == {"username": "mabel"}
+    assert with_both.ready["user"] == {"username": mabel.username}
 
 
 def test_fields_that_the_server_does_not_know_are_ignored(dial: Dial, wali: Person) -> None:
@@ -99,6 +102,7 @@ def test_the_subprotocol_is_ours_where_it_is_offered(
     socket.introduce()
 
 
+@pytest.mark.users
 def test_a_page_of_the_site_gets_in_by_the_session_cookie(
     settings: LazySettings, live: LiveServer, dial: Dial, wali: Person
 ) -> None:
@@ -107,7 +111,7 @@ def test_a_page_of_the_site_gets_in_by_the_session_cookie(
     for origin in [live.http, "https://chat.example.com", "https://HELP.example.org", "https://a.b.example.org"]:
         socket = dial(headers=cookie(browser, origin))
         socket.introduce()
-        assert socket.ready["user"] == {"username": "wali"}
+        assert socket.ready["user"] == {"username": wali.username}
 
 
 def test_the_cookie_of_another_origin_is_a_strangers(
@@ -136,6 +140,7 @@ def test_a_cookie_that_is_no_session_is_a_strangers(live: LiveServer, dial: Dial
         assert socket.hear_close() == 4401, value
 
 
+@pytest.mark.users
 def test_the_session_of_a_deactivated_user_or_an_old_password_is_a_strangers(
     live: LiveServer, dial: Dial, wali: Person, mabel: Person
 ) -> None:
@@ -168,6 +173,7 @@ def bad_tokens(person: Person, other: Person) -> dict[str, str]:
     return tokens
 
 
+@pytest.mark.users
 def test_a_bad_token_is_refused_and_nothing_else_is_tried(
     live: LiveServer, dial: Dial, wali: Person, mabel: Person
 ) -> None:
@@ -209,8 +215,8 @@ def test_another_first_frame_is_the_end(dial: Dial, wali: Person) -> None:
     assert wali.messages(uri)["results"] == []
 
 
-def test_whoever_says_no_hello_in_time_is_sent_away(settings: LazySettings, dial: Dial, wali: Person) -> None:
-    settings.BPO_CHAT = {"HELLO_SECONDS": 0.3}
+def test_whoever_says_no_hello_in_time_is_sent_away(configure: Configure, dial: Dial, wali: Person) -> None:
+    configure(HELLO_SECONDS=0.3)
     silent, talker, ready = dial(), dial(), dial(headers=wali.headers)
     ready.introduce()
     talker.say_raw("no hello")  # which does not win any time
@@ -462,9 +468,9 @@ def test_a_resume_is_refused_as_rest_refuses(connect: Connect, wali: Person, mab
 
 
 def test_those_who_answer_pings_stay_and_those_who_are_silent_go(
-    settings: LazySettings, connect: Connect, wali: Person
+    configure: Configure, connect: Connect, wali: Person
 ) -> None:
-    settings.BPO_CHAT = {"HEARTBEAT_SECONDS": 0.1}
+    configure(HEARTBEAT_SECONDS=0.1)
     silent, answering = connect(wali), connect(wali)
     assert silent.ready["heartbeat"] == 0.1
     for _ in range(10):
@@ -474,8 +480,8 @@ def test_those_who_answer_pings_stay_and_those_who_are_silent_go(
     assert answering.heard() == []
 
 
-def test_any_frame_is_a_sign_of_life(settings: LazySettings, connect: Connect, wali: Person) -> None:
-    settings.BPO_CHAT = {"HEARTBEAT_SECONDS": 0.1}
+def test_any_frame_is_a_sign_of_life(configure: Configure, connect: Connect, wali: Person) -> None:
+    configure(HEARTBEAT_SECONDS=0.1)
     socket = connect(wali)
     for _ in range(10):
         assert json.loads(socket.hear_raw()) == {"type": "ping"}
@@ -483,6 +489,7 @@ def test_any_frame_is_a_sign_of_life(settings: LazySettings, connect: Connect, w
         assert json.loads(socket.hear_raw())["code"] == "not_found"
 
 
+@pytest.mark.users
 def test_a_token_that_expires_ends_the_socket_after_a_warning(connect: Connect, wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     token = expiring(mabel.access, 2)
@@ -495,13 +502,14 @@ def test_a_token_that_expires_ends_the_socket_after_a_warning(connect: Connect, 
     for other in [wali.access, "garbage", "", mabel.log_in()["refresh"], expiring(mabel.access, -1)]:
         refusal = socket.ask("auth", token=other)
         assert (refusal["type"], refusal["code"]) == ("error", "not_authenticated")
-    assert socket.ask("message.send", chat=uri, message="Hello")["message"]["user"] == {"username": "mabel"}
+    assert socket.ask("message.send", chat=uri, message="Hello")["message"]["user"] == {"username": mabel.username}
     assert socket.hear()["messages"][0]["message"] == "Hello"
 
     assert socket.hear_close() == 4401
     assert claims(token)["exp"] <= time.time()
 
 
+@pytest.mark.users
 def test_a_fresh_token_lets_the_socket_live_on(connect: Connect, wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     token = expiring(mabel.access, 2)
@@ -539,6 +547,7 @@ def test_a_session_that_cannot_be_looked_at_ends_the_socket(
     assert socket.hear_close() == 4503
 
 
+@pytest.mark.users
 def test_a_session_that_ended_before_the_hello_is_a_strangers(live: LiveServer, dial: Dial, wali: Person) -> None:
     browser = session(wali)
     socket = dial(headers=cookie(browser, live.http))
@@ -560,7 +569,7 @@ def test_ready_lists_the_last_active_chats_first_and_says_that_there_are_more(
     connect: Connect, wali: Person, mabel: Person
 ) -> None:
     with transaction.atomic():
-        uris = [operations.start_group(actor=wali.user, members=["mabel"]).uri for _ in range(201)]
+        uris = [operations.start_group(actor=wali.user, members=[mabel.username]).uri for _ in range(201)]
     wali.send(uris[7])
     listed = [uris[7], *(uri for uri in reversed(uris) if uri != uris[7])]
 
