@@ -12,7 +12,7 @@ from django.contrib.auth.models import update_last_login
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError, connections, router, transaction
-from django.db.models import Value
+from django.db.models import Field, Value
 from django.db.models.functions import Lower
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -33,7 +33,8 @@ SIGN_UP_LOCK = 0x62706F_63686174  # "bpochat" in ASCII: an advisory lock's key, 
 
 
 def sign_up(*, username: str, email: str, password: str) -> tuple[User, RefreshToken]:
-    """A new user and the tokens of their first log-in. Raises ``Invalid`` with what is wrong in each field.
+    """A new user and the tokens of their first log-in. Raises ``Invalid`` with what is wrong in each field of the API,
+    and, by their own names, in those fields of the model that only the adapter fills.
 
     Names and emails are taken whatever the ASCII case and the Unicode form they are written in. The column need not
     be unique for that: sign-ups check and save one after the other. The password is hashed before they queue.
@@ -46,7 +47,7 @@ def sign_up(*, username: str, email: str, password: str) -> tuple[User, RefreshT
         with transaction.atomic(using=database):
             _queue_sign_ups(database)
             _check_free(user)
-            user.save(using=database)
+            user.save(using=database, force_insert=True)  # never over somebody's row
             return user, new_refresh_token(user)
     except IntegrityError:  # taken in this moment by some other part of the site, or by its own idea of equal
         _check_free(user)
@@ -112,11 +113,12 @@ def _account_that_lasts() -> Iterator[None]:
 def _validate(user: User, password: str) -> None:
     errors: dict[str, list[Any]] = {}
     if handle(user) in {".", ".."}:  # which are no part of a URL
-        errors[handle_field()] = [_("This cannot be a name.")]
+        errors["username"] = [_("This cannot be a name.")]
     try:
-        user.clean_fields(exclude={field.name for field in user._meta.fields} - set(_name_fields()))
+        user.clean_fields(exclude={field.name for field in user._meta.fields if not _is_filled(user, field)})
     except ValidationError as error:
-        errors.update(error.message_dict)
+        names = _wire_names()
+        errors.update({names.get(field, field): texts for field, texts in error.message_dict.items()})
     try:
         validate_password(password, user)
     except ValidationError as error:
@@ -125,14 +127,22 @@ def _validate(user: User, password: str) -> None:
         raise Invalid(errors)
 
 
-def _name_fields() -> tuple[str, ...]:
+def _is_filled(user: User, field: "Field[Any, Any]") -> bool:
+    """Whether a sign-up has to fill this field, or does. The model answers for its own defaults."""
+    if field.name in {*_wire_names(), *user.REQUIRED_FIELDS}:
+        return True
+    return not field.generated and field.value_from_object(user) != field.get_default()
+
+
+def _wire_names() -> dict[str, str]:
+    """The model's fields for the names of a sign-up, each with what a client calls it."""
     user_model = get_user_model()
-    return (user_model.USERNAME_FIELD, user_model.get_email_field_name(), handle_field())
+    names = {user_model.USERNAME_FIELD: "username", handle_field(): "username"}
+    return {**names, user_model.get_email_field_name(): "email"}
 
 
 def _check_free(user: User) -> None:
-    names = {name: getattr(user, name) for name in _name_fields()}
-    taken = {name: [TAKEN] for name, value in names.items() if value is not None and _users_called(name, value)}
+    taken = {name: [TAKEN] for field, name in _wire_names().items() if _users_called(field, getattr(user, field))}
     if taken:
         raise Invalid(taken)
 
@@ -140,7 +150,7 @@ def _check_free(user: User) -> None:
 def _users_called(field: str, value: Any) -> list[User]:
     """The database's idea of case is wider than ASCII on PostgreSQL; what is the same is decided here."""
     if not isinstance(value, str):
-        return list(stored_users().filter(**{field: value}))
+        return [] if value is None else list(stored_users().filter(**{field: value}))
     found = stored_users().alias(folded=Lower(field)).filter(folded=Lower(Value(value)))
     return [user for user in found if _folded(getattr(user, field)) == _folded(value)]
 
@@ -165,10 +175,14 @@ def _queue_sign_ups(database: str) -> None:
 
 
 def _user_with(email: str) -> User | None:
-    """The one user of this email. Of several old accounts that differ in case only, the one written like this."""
+    """The one user of this email. Of several old accounts that differ in case only, the one written like this.
+
+    Where several are written like this, nobody: the email does not tell who asks, and nobody shall get into another's
+    account because a password fits there too. The site has to give one of them another email.
+    """
     field = get_user_model().get_email_field_name()
     email = _normalized(email)
-    found = _users_called(field, email)
+    found = _users_called(field, email) if email else []
     if len(found) > 1:
         found = [user for user in found if getattr(user, field) == email]
     return found[0] if len(found) == 1 else None
