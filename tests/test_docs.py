@@ -150,7 +150,8 @@ def test_every_adapter_method_is_documented() -> None:
 
 
 def parameters(function: Callable[..., Any]) -> list[str]:
-    return list(inspect.signature(function).parameters)
+    found = inspect.signature(function).parameters.values()
+    return [f"**{each.name}" if each.kind is each.VAR_KEYWORD else each.name for each in found]
 
 
 def test_every_error_code_is_documented_with_its_status() -> None:
