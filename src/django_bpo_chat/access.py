@@ -61,6 +61,7 @@ def visible_message(member: Membership, seq: int) -> Message:
     if seq <= member.chat.last_seq:
         found = Message.objects.visible_to(member).with_author().filter(seq=seq).first()
         if found is not None:
+            found.chat = member.chat
             return found
     raise NotFound
 

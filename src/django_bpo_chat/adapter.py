@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.utils.module_loading import import_string
 
 from .conf import chat_settings
 from .models import Chat
@@ -35,8 +34,8 @@ class Adapter:
     def new_user(self, username: str, email: str, **extra: Any) -> User:
         """An unsaved user for a sign-up; the caller validates it, sets the password and saves the row.
 
-        ``extra`` is for overrides, which fill further fields with it. ``username`` is not used where the handle is a
-        primary key that the model itself hands out.
+        ``extra`` is what the site's own sign-up serializer asks for beyond the contract, and what overrides fill. The
+        ``username`` is not used where the handle is a primary key that the model itself hands out.
         """
         user_model = get_user_model()
         values: dict[str, Any] = {user_model.USERNAME_FIELD: username}
@@ -46,5 +45,5 @@ class Adapter:
 
 
 def get_adapter() -> Adapter:
-    adapter: Adapter = import_string(chat_settings.adapter)()
+    adapter: Adapter = chat_settings.adapter_class()
     return adapter

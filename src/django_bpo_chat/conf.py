@@ -3,9 +3,11 @@
 Nothing is cached, so ``override_settings`` simply works. Each key is one typed property of :data:`chat_settings`.
 """
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 DEFAULTS: dict[str, Any] = {
     "ADAPTER": "django_bpo_chat.adapter.Adapter",
@@ -19,8 +21,19 @@ DEFAULTS: dict[str, Any] = {
     "HANDLE_FIELD": None,
     "HEARTBEAT_SECONDS": 25,
     "HELLO_SECONDS": 10,
+    "PAGINATION_CLASS": "django_bpo_chat.api.pagination.KeysetPagination",
+    "PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "READ_RECEIPT_MEMBERS": 100,
+    "SERIALIZERS": {
+        "sign_up": "django_bpo_chat.accounts.serializers.SignUpInput",
+        "log_in": "django_bpo_chat.accounts.serializers.LogInInput",
+        "start_chat": "django_bpo_chat.serializers.StartChatInput",
+        "patch_chat": "django_bpo_chat.serializers.PatchChatInput",
+        "send_message": "django_bpo_chat.serializers.SendMessageInput",
+        "edit_message": "django_bpo_chat.serializers.EditMessageInput",
+    },
     "SWEEP_SECONDS": 20,
+    "THROTTLE_CLASSES": [],
 }
 
 
@@ -30,20 +43,26 @@ class ChatSettings:
     def _get(self, key: str) -> Any:
         return getattr(settings, "BPO_CHAT", {}).get(key, DEFAULTS[key])
 
-    @property
-    def adapter(self) -> str:
-        """Dotted path of the :class:`~django_bpo_chat.adapter.Adapter` subclass that holds the site's policy."""
-        return cast("str", self._get("ADAPTER"))
+    def _load(self, key: str) -> Any:
+        return import_string(self._get(key))
+
+    def _load_all(self, key: str) -> list[Any]:
+        return [import_string(path) for path in self._get(key)]
 
     @property
-    def authentication_classes(self) -> list[str]:
-        """Dotted paths of the REST framework authentication classes of the chat API, first match wins."""
-        return cast("list[str]", self._get("AUTHENTICATION_CLASSES"))
+    def adapter_class(self) -> Any:
+        """The :class:`~django_bpo_chat.adapter.Adapter` subclass that holds the site's policy."""
+        return self._load("ADAPTER")
 
     @property
-    def bus(self) -> str:
-        """Dotted path of the function that takes each event after commit."""
-        return cast("str", self._get("BUS"))
+    def authentication_classes(self) -> list[Any]:
+        """The REST framework authentication classes of the chat API, first match wins."""
+        return self._load_all("AUTHENTICATION_CLASSES")
+
+    @property
+    def bus(self) -> Callable[[dict[str, Any]], None]:
+        """The function that takes each event after commit."""
+        return cast("Callable[[dict[str, Any]], None]", self._load("BUS"))
 
     @property
     def channel_layer(self) -> str:
@@ -71,14 +90,33 @@ class ChatSettings:
         return cast("float", self._get("HELLO_SECONDS"))
 
     @property
+    def pagination_class(self) -> Any:
+        """The REST framework pagination class of the lists of chats and members."""
+        return self._load("PAGINATION_CLASS")
+
+    @property
+    def permission_classes(self) -> list[Any]:
+        """The REST framework permission classes of whoever is logged in; they are asked at both doors."""
+        return self._load_all("PERMISSION_CLASSES")
+
+    @property
     def read_receipt_members(self) -> int:
         """Chats with more members than this announce nobody's read marks."""
         return cast("int", self._get("READ_RECEIPT_MEMBERS"))
+
+    def serializer(self, name: str) -> Any:
+        """The serializer class of this input, such as ``"sign_up"``."""
+        return import_string({**DEFAULTS["SERIALIZERS"], **self._get("SERIALIZERS")}[name])
 
     @property
     def sweep_seconds(self) -> float:
         """Seconds, give or take a fifth, between two comparisons of what was delivered with what is stored."""
         return cast("float", self._get("SWEEP_SECONDS"))
+
+    @property
+    def throttle_classes(self) -> list[Any]:
+        """The REST framework throttle classes of the chat API."""
+        return self._load_all("THROTTLE_CLASSES")
 
 
 chat_settings = ChatSettings()

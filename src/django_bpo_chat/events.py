@@ -1,11 +1,13 @@
-"""The only place from which anything is announced: to the bus, after commit, and never at the request's expense."""
+"""The only place from which anything is announced: to the bus and to the site, after commit, and never at the request's
+expense."""
 
 import logging
 from collections.abc import Callable
 from typing import Any
 
 from django.db import router, transaction
-from django.utils.module_loading import import_string
+from django.db.models import Model
+from django.dispatch import Signal
 
 from . import wire
 from .conf import chat_settings
@@ -76,12 +78,17 @@ def logged_out(login: str) -> None:
     _publish({"v": ENVELOPE_VERSION, "kind": "logout", "login": login})
 
 
-def _publish(envelope: Envelope) -> None:
-    def deliver() -> None:
-        publish: Callable[[Envelope], None] = import_string(chat_settings.bus)
-        publish(envelope)
+def send_signal(signal: Signal, sender: type[Model], **arguments: Any) -> None:
+    """Tell the site's own code."""
+    _after_commit(lambda: signal.send_robust(sender=sender, **arguments))
 
+
+def _publish(envelope: Envelope) -> None:
+    _after_commit(lambda: chat_settings.bus(envelope))
+
+
+def _after_commit(announce: Callable[[], object]) -> None:
     database = transaction.get_connection(router.db_for_write(Chat))
     if database.get_autocommit() or (database.in_atomic_block and database.commit_on_exit):
-        transaction.on_commit(deliver, using=database.alias, robust=True)
+        transaction.on_commit(announce, using=database.alias, robust=True)
     # Else the host ends its transaction without Django, so nobody knows when: the sweep finds what it has changed.

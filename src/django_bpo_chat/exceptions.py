@@ -22,6 +22,7 @@ class CloseCode(IntEnum):
 
     BAD_FRAMES = 4400
     NOT_AUTHENTICATED = 4401
+    NOT_ALLOWED = 4403
     TOO_SLOW = 4408
     UNAVAILABLE = 4503
 

@@ -1,24 +1,23 @@
 """What the HTTP views of the package share: who is asking, strict JSON in, the contract's errors out."""
 
 import logging
-from collections.abc import Sequence
 from typing import Any, cast
 
 from django.core.exceptions import SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import connections, transaction
 from django.http import Http404, HttpRequest, UnreadablePostError
-from django.utils.module_loading import import_string
 from rest_framework import exceptions as drf
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
-from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.permissions import BasePermission
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
+from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView, exception_handler
 
 from . import wire
@@ -80,12 +79,10 @@ class ChatAPIView(APIView):
     transaction, so ``ATOMIC_REQUESTS`` is off for these views.
     """
 
-    permission_classes: Sequence[type[BasePermission]] = (IsAuthenticated,)
     parser_classes = (UnreadBody,)
     renderer_classes = (JSONRenderer,)
     content_negotiation_class = JSONOnly
     metadata_class = SimpleMetadata
-    throttle_classes = ()
     versioning_class = None
 
     @classmethod
@@ -97,11 +94,17 @@ class ChatAPIView(APIView):
 
     @property
     def user(self) -> User:
-        """Who is asking; somebody, where ``IsAuthenticated`` has let them pass."""
+        """Who is asking; somebody, where the permission classes have let only such pass."""
         return cast("User", self.request.user)
 
     def get_authenticators(self) -> list[BaseAuthentication]:
-        return [import_string(path)() for path in chat_settings.authentication_classes]
+        return [each() for each in chat_settings.authentication_classes]
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [each() for each in chat_settings.permission_classes]
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        return [each() for each in chat_settings.throttle_classes]
 
     def get_authenticate_header(self, request: Request) -> str:
         """Without it REST framework turns a 401 into a 403 wherever session authentication comes first."""
@@ -109,7 +112,7 @@ class ChatAPIView(APIView):
 
     def parse(self, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
         """The request's body, validated. Raises what :func:`read_json` and the serializer raise."""
-        return validated(serializer_class, read_json(self.request))
+        return validated(serializer_class, read_json(self.request), self.request.user)
 
     def parse_query(self, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
         """The query string, validated."""

@@ -17,9 +17,12 @@ BIGGEST = 2**63 - 1
 Data = dict[str, Any]
 
 
-def validated(input_class: type[serializers.Serializer[Any]], data: Any) -> Data:
-    """The values in ``data``. Raises ``Invalid``."""
-    serializer = input_class(data=data)
+def validated(input_class: type[serializers.Serializer[Any]], data: Any, user: Any = None) -> Data:
+    """The values in ``data``, which ``user`` has sent: a site's serializer finds them in its context.
+
+    Raises ``Invalid``.
+    """
+    serializer = input_class(data=data, context={"user": user})
     if not serializer.is_valid():
         raise Invalid({_field(name): list(_texts(errors)) for name, errors in serializer.errors.items()})
     values: Data = serializer.validated_data

@@ -32,14 +32,16 @@ ASCII_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 SIGN_UP_LOCK = 0x62706F_63686174  # "bpochat" in ASCII: an advisory lock's key, shared by all processes of a site
 
 
-def sign_up(*, username: str, email: str, password: str) -> tuple[User, RefreshToken]:
+def sign_up(*, username: str, email: str, password: str, **extra: Any) -> tuple[User, RefreshToken]:
     """A new user and the tokens of their first log-in. Raises ``Invalid`` with what is wrong in each field of the API,
     and, by their own names, in those fields of the model that only the adapter fills.
+
+    ``extra`` is what the site's own sign-up serializer asks for; the adapter makes of it what it likes.
 
     Names and emails are taken whatever the ASCII case and the Unicode form they are written in. The column need not
     be unique for that: sign-ups check and save one after the other. The password is hashed before they queue.
     """
-    user = get_adapter().new_user(_normalized(username), _normalized(email))
+    user = get_adapter().new_user(_normalized(username), _normalized(email), **extra)
     _validate(user, password)
     user.set_password(password)
     database = router.db_for_write(type(user))

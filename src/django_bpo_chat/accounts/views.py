@@ -4,14 +4,16 @@ from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ..conf import chat_settings
 from ..http import ChatAPIView, read_json
 from ..serializers import validated
 from ..users import User, email, handle
 from . import flows
-from .serializers import LogInInput, RefreshTokenInput, SignUpInput
+from .serializers import RefreshTokenInput
 
 
 class PublicView(ChatAPIView):
@@ -20,23 +22,29 @@ class PublicView(ChatAPIView):
     What they send is kept out of Django's error reports.
     """
 
-    permission_classes = ()
-
     def get_authenticators(self) -> list[BaseAuthentication]:
         return []
+
+    def get_permissions(self) -> list[BasePermission]:
+        return []
+
+    def log_in(self, credentials: Any) -> Response:
+        values = validated(chat_settings.serializer("log_in"), credentials)
+        token = flows.log_in(self.request._request, email=values["email"], password=values["password"])
+        return Response(flows.token_pair(token))
 
 
 class SignUpView(PublicView):
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        user, token = flows.sign_up(**self.parse(SignUpInput))
+        user, token = flows.sign_up(**self.parse(chat_settings.serializer("sign_up")))
         return Response({"user": _card(user), **flows.token_pair(token)}, status=201)
 
 
 class LogInView(PublicView):
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        return Response(flows.token_pair(flows.log_in(request._request, **self.parse(LogInInput))))
+        return self.log_in(read_json(request))
 
 
 class RefreshView(PublicView):
@@ -47,7 +55,7 @@ class RefreshView(PublicView):
         body = read_json(request)
         if isinstance(body, dict) and "refresh" in body:
             return Response(flows.refresh(validated(RefreshTokenInput, body)["refresh"]))
-        return Response(flows.token_pair(flows.log_in(request._request, **validated(LogInInput, body))))
+        return self.log_in(body)
 
 
 class LogOutView(PublicView):

@@ -10,23 +10,22 @@ from typing import Any
 
 from django.db.models import Model, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
+from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from ..exceptions import Invalid
 from ..http import absolute_url
-from ..serializers import BIGGEST
+from ..serializers import BIGGEST, PageQuery, validated
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    rows: Sequence[Any]
+    rows: list[Any]
     next: str | None
     previous: str | None
-
-    def answer(self, results: Sequence[Any]) -> dict[str, Any]:
-        return {"next": self.next, "previous": self.previous, "results": results}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,10 @@ class Keyset:
     descending: bool
     key: Callable[[Any], tuple[int, ...]]
     values: Callable[[Sequence[int]], tuple[Any, ...]] = tuple
+
+    @property
+    def ordering(self) -> tuple[str, ...]:
+        return tuple(f"-{field}" if self.descending else field for field in self.fields)
 
     def page(self, request: Request, rows: "QuerySet[Any]", limit: int) -> Page:
         """The page that the request's ``cursor`` names, else the first. Raises ``Invalid`` for a forged cursor."""
@@ -83,6 +86,20 @@ class Keyset:
         except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
             pass
         raise Invalid({"cursor": [_("Invalid cursor.")]})
+
+
+class KeysetPagination(BasePagination):
+    """REST framework's interface to a view's ``keyset``."""
+
+    _page: Page
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        limit = validated(PageQuery, request.query_params)["limit"]
+        self._page = view.keyset.page(request, queryset, limit)
+        return self._page.rows
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response({"next": self._page.next, "previous": self._page.previous, "results": data})
 
 
 def microseconds(moment: datetime) -> int:

@@ -1,22 +1,18 @@
 """The chat's views: parse, one operation or one read, answer."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from .. import access, operations, wire
+from ..conf import chat_settings
 from ..exceptions import NotFound
 from ..http import ChatAPIView, absolute_url
-from ..serializers import (
-    BIGGEST,
-    ChangesQuery,
-    EditMessageInput,
-    MarkReadInput,
-    MessagesQuery,
-    PageQuery,
-    PatchChatInput,
-    SendMessageInput,
-    StartChatInput,
-)
+from ..models import Membership
+from ..serializers import BIGGEST, ChangesQuery, Data, MarkReadInput, MessagesQuery
 from ..users import handle
 from .pagination import Keyset, from_microseconds, microseconds
 
@@ -29,18 +25,31 @@ LAST_ACTIVE_FIRST = Keyset(
 LONGEST_LISTED_FIRST = Keyset(fields=("id",), descending=False, key=lambda membership: (membership.pk,))
 
 
-class ChatsView(ChatAPIView):
+class ListView(ChatAPIView):
+    """Lists memberships, in the order that ``keyset`` names, a page at a time."""
+
+    keyset: Keyset
+
+    def page(self, rows: "QuerySet[Membership]", shape: Callable[[Sequence[Membership]], list[Any]]) -> Response:
+        paginator = chat_settings.pagination_class()
+        page = paginator.paginate_queryset(rows.order_by(*self.keyset.ordering), self.request, view=self)
+        response: Response = paginator.get_paginated_response(shape(page))
+        return response
+
+
+class ChatsView(ListView):
+    keyset = LAST_ACTIVE_FIRST
+
     def get(self, request: Request) -> Response:
-        query = self.parse_query(PageQuery)
-        page = LAST_ACTIVE_FIRST.page(request, access.chats(self.user), query["limit"])
-        return Response(page.answer([wire.chat(view) for view in access.chat_views(page.rows)]))
+        return self.page(access.chats(self.user), lambda rows: [wire.chat(view) for view in access.chat_views(rows)])
 
     def post(self, request: Request) -> Response:
-        values = self.parse(StartChatInput)
+        values = self.parse(chat_settings.serializer("start_chat"))
         if "username" in values:
             chat, created = operations.start_direct(actor=self.user, username=values["username"])
         else:
-            chat, created = operations.start_group(actor=self.user, **values), True
+            details = _only(values, "title", "members")
+            chat, created = operations.start_group(actor=self.user, **details), True
         if created:
             return Response(wire.chat(access.started_chat(chat)), status=201)
         return Response(wire.chat(access.chat(self.user, chat.uri)))
@@ -51,10 +60,10 @@ class ChatView(ChatAPIView):
         return Response(wire.chat(access.chat(self.user, uri)))
 
     def patch(self, request: Request, uri: str) -> Response:
-        values = self.parse(PatchChatInput)
-        username = values.get("username", handle(self.user))
-        if values.keys() - {"username"}:
-            operations.edit_chat(actor=self.user, chat=uri, **values)
+        values = self.parse(chat_settings.serializer("patch_chat"))
+        username, details = values.get("username", handle(self.user)), _only(values, "title", "joinable", "history")
+        if details:
+            operations.edit_chat(actor=self.user, chat=uri, **details)
         elif username == handle(self.user):
             operations.join_chat(actor=self.user, chat=uri)
         else:
@@ -62,11 +71,11 @@ class ChatView(ChatAPIView):
         return Response(wire.chat(access.chat(self.user, uri)))
 
 
-class MembersView(ChatAPIView):
+class MembersView(ListView):
+    keyset = LONGEST_LISTED_FIRST
+
     def get(self, request: Request, uri: str) -> Response:
-        query = self.parse_query(PageQuery)
-        page = LONGEST_LISTED_FIRST.page(request, access.members(self.user, uri), query["limit"])
-        return Response(page.answer([wire.member(row) for row in page.rows]))
+        return self.page(access.members(self.user, uri), lambda rows: [wire.member(row) for row in rows])
 
 
 class MemberView(ChatAPIView):
@@ -88,7 +97,7 @@ class MessagesView(ChatAPIView):
         )
 
     def post(self, request: Request, uri: str) -> Response:
-        values = self.parse(SendMessageInput)
+        values = self.parse(chat_settings.serializer("send_message"))
         message, created = operations.send_message(
             actor=self.user, chat=uri, text=values["message"], client_id=values.get("client_id") or ""
         )
@@ -97,7 +106,7 @@ class MessagesView(ChatAPIView):
 
 class MessageView(ChatAPIView):
     def patch(self, request: Request, uri: str, seq: str) -> Response:
-        values = self.parse(EditMessageInput)
+        values = self.parse(chat_settings.serializer("edit_message"))
         message = operations.edit_message(actor=self.user, chat=uri, seq=_number(seq), text=values["message"])
         return Response(wire.message(message))
 
@@ -126,6 +135,11 @@ def _neighbour(request: Request, **bound: int | None) -> str | None:
     if None in bound.values():
         return None
     return absolute_url(request, **{"before": None, "after": None, "around": None, **bound})
+
+
+def _only(values: Data, *names: str) -> Data:
+    """What the contract knows: a site's own serializer may ask for more."""
+    return {name: values[name] for name in names if name in values}
 
 
 def _number(text: str) -> int:

@@ -4,17 +4,21 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from io import BytesIO
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model, load_backend
+from django.core.handlers.asgi import ASGIRequest
 from django.http import parse_cookie
 from django.utils.http import is_same_domain
 from rest_framework.exceptions import APIException
+from rest_framework.request import Request
 from rest_framework_simplejwt.settings import api_settings
 
-from ..exceptions import NotAuthenticated
+from ..exceptions import NotAllowed, NotAuthenticated
+from ..http import ChatAPIView
 from ..logins import current_stamps, login_of_session, password_stamp, stamp
 from ..tokens import LOGIN_CLAIM, BearerAuthentication
 from ..users import User
@@ -31,7 +35,8 @@ TOKEN_PARAMETERS = frozenset({"access", "access_token", "authorization", "jwt", 
 class Login:
     """A user who has proved who they are. ``expires_at`` is in seconds since the epoch.
 
-    A login by session is taken for granted for some minutes, then looked at again.
+    A login by session is taken for granted for some minutes, then looked at again. ``token`` is what REST framework
+    calls ``request.auth``.
     """
 
     user: User
@@ -39,6 +44,7 @@ class Login:
     stamp: str
     expires_at: float
     session_key: str | None = None
+    token: Any = None
 
 
 def has_token_in_url(scope: Scope) -> bool:
@@ -67,7 +73,7 @@ def token_login(token: str) -> Login:
         user = authentication.get_user(valid)
     except (APIException, UnicodeError) as error:
         raise NotAuthenticated from error
-    return Login(user, valid.get(LOGIN_CLAIM), password_stamp(user), float(valid["exp"]))
+    return Login(user, valid.get(LOGIN_CLAIM), password_stamp(user), float(valid["exp"]), token=valid)
 
 
 def session_login(key: str) -> Login | None:
@@ -87,6 +93,20 @@ def _session_user(session: Any) -> User | None:
         return None
     user: User | None = load_backend(backend).get_user(get_user_model()._meta.pk.to_python(session[SESSION_KEY]))
     return user
+
+
+class Permissions:
+    """The site's permission classes, which judge a socket by its handshake as if that were a request for data."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._request = Request(ASGIRequest({**scope, "type": "http", "method": "GET"}, BytesIO()))
+        self._view = ChatAPIView(request=self._request, kwargs={})
+
+    def check(self, login: Login) -> None:
+        """May ask the database. Raises ``NotAllowed``."""
+        self._request.user, self._request.auth = login.user, login.token
+        if not all(each.has_permission(self._request, self._view) for each in self._view.get_permissions()):
+            raise NotAllowed
 
 
 def _is_same_origin(scope: Scope) -> bool:

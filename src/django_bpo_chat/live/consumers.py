@@ -8,7 +8,7 @@ from channels.consumer import AsyncConsumer
 
 from .. import wire
 from ..conf import chat_settings
-from ..exceptions import CloseCode, Invalid, NotAuthenticated, Unavailable
+from ..exceptions import CloseCode, Invalid, NotAllowed, NotAuthenticated, Unavailable
 from ..serializers import validated
 from . import auth
 from .frames import FRAMES, Frame, HelloInput
@@ -35,13 +35,14 @@ class ChatConsumer(AsyncConsumer):
         reader = Reader(receive, self._say)
         try:
             await self._accept(reader)
-            login = await self._introduction(hub, reader)
+            permissions = auth.Permissions(self.scope)
+            login = await self._introduction(hub, reader, permissions)
         except Refused as refusal:
             await self.send({"type": "websocket.close", "code": int(refusal.code)})
         except Disconnected:
             pass
         else:
-            await Session(hub, Socket(send, login), reader, self.frames).run()
+            await Session(hub, Socket(send, login), reader, self.frames, permissions).run()
 
     async def _accept(self, reader: Reader) -> None:
         """To refuse is to accept and then close: only so does the close code reach the client."""
@@ -51,9 +52,13 @@ class ChatConsumer(AsyncConsumer):
         if auth.has_token_in_url(self.scope):
             raise Refused(CloseCode.NOT_AUTHENTICATED)
 
-    async def _introduction(self, hub: Hub, reader: Reader) -> auth.Login:
+    async def _introduction(self, hub: Hub, reader: Reader, permissions: auth.Permissions) -> auth.Login:
         try:
-            return await self._hello(hub, reader)
+            login = await self._hello(hub, reader)
+            await hub.database.run(permissions.check, login)
+            return login
+        except NotAllowed:
+            raise Refused(CloseCode.NOT_ALLOWED) from None
         except (asyncio.TimeoutError, NotAuthenticated):
             raise Refused(CloseCode.NOT_AUTHENTICATED) from None
         except Unavailable:

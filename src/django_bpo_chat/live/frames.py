@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from .. import access, operations, wire
-from ..serializers import Data, MarkReadInput, NumberField, SendMessageInput, TextField, validated
+from ..conf import chat_settings
+from ..serializers import Data, MarkReadInput, NumberField, TextField, validated
 from ..users import User
 from .reader import is_frame_id
 
@@ -45,7 +46,7 @@ class AuthInput(FrameInput):
     token = TextField()
 
 
-class SendInput(FrameInput, SendMessageInput):
+class SendInput(FrameInput):
     id = IdField()
     chat = TextField()
 
@@ -60,9 +61,9 @@ class ReadInput(FrameInput, MarkReadInput):
 
 
 async def send_message(session: "Session", values: Data) -> Result:
-    message, _created = await session.database.run(
+    message, _created = await session.perform(
         operations.send_message,
-        actor=session.socket.login.user,
+        actor=session.user,
         chat=values["chat"],
         text=values["message"],
         client_id=values.get("client_id") or "",
@@ -71,8 +72,8 @@ async def send_message(session: "Session", values: Data) -> Result:
 
 
 async def mark_read(session: "Session", values: Data) -> Result | None:
-    seq, unread_count = await session.database.run(
-        operations.mark_read, actor=session.socket.login.user, chat=values["chat"], seq=values["seq"]
+    seq, unread_count = await session.perform(
+        operations.mark_read, actor=session.user, chat=values["chat"], seq=values["seq"]
     )
     return {"seq": seq, "unread_count": unread_count} if "id" in values else None
 
@@ -88,7 +89,7 @@ async def resume(session: "Session", values: Data) -> None:
     more = True
     while more and not socket.closing:
         left_before = socket.left.get(chat, 0)
-        page, stored_version = await session.database.run(_page, socket.login.user, chat, since)
+        page, stored_version = await session.perform(_page, session.user, chat, since)
         if stored_version < left_before:
             socket.left.pop(chat, None)  # a backup has been restored
         elif stored_version < socket.left.get(chat, 0):
@@ -118,17 +119,25 @@ async def pong(session: "Session", values: Data) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """``work`` returns what the ``ok`` carries besides the ``id``, or None where it has answered by itself."""
+    """``work`` returns what the ``ok`` carries besides the ``id``, or None where it has answered by itself.
+
+    ``serializer`` names the one of the site's serializers that reads the rest of the frame, as it reads the body of
+    the same request over HTTP.
+    """
 
     input: type[FrameInput]
     work: Callable[["Session", Data], Awaitable[Result | None]]
+    serializer: str | None = None
 
-    def parse(self, data: Data) -> Data:
-        return validated(self.input, data)
+    def parse(self, data: Data, user: User) -> Data:
+        values = validated(self.input, data, user)
+        if self.serializer is not None:
+            values = {**validated(chat_settings.serializer(self.serializer), data, user), **values}
+        return values
 
 
 FRAMES = {
-    "message.send": Frame(SendInput, send_message),
+    "message.send": Frame(SendInput, send_message, serializer="send_message"),
     "resume": Frame(ResumeInput, resume),
     "read": Frame(ReadInput, mark_read),
     "auth": Frame(AuthInput, renew),

@@ -4,13 +4,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from django.utils.translation import gettext_lazy as _
 
 from .. import access, wire
 from ..conf import chat_settings
 from ..exceptions import ChatError, CloseCode, Invalid, NotAuthenticated, Unavailable
+from ..users import User
 from . import auth
 from .frames import Frame
 from .hub import Hub
@@ -20,6 +21,9 @@ from .sockets import Socket
 logger = logging.getLogger(__name__)
 
 LISTED_CHATS = 200
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
 MISSED_HEARTBEATS = 3
 EXPIRY_WARNING_SECONDS = 60
 
@@ -27,9 +31,12 @@ EXPIRY_WARNING_SECONDS = 60
 class Session:
     """Between its registration with the hub and its end, what a socket is told has no gap."""
 
-    def __init__(self, hub: Hub, socket: Socket, reader: Reader, frames: Mapping[str, Frame]) -> None:
+    def __init__(
+        self, hub: Hub, socket: Socket, reader: Reader, frames: Mapping[str, Frame], permissions: auth.Permissions
+    ) -> None:
         self.socket = socket
-        self.database = hub.database
+        self._database = hub.database
+        self._permissions = permissions
         self._hub = hub
         self._reader = reader
         self._frames = frames
@@ -52,9 +59,25 @@ class Session:
             self._stop_timers()
             self.socket.dispose()
 
+    @property
+    def user(self) -> User:
+        return self.socket.login.user
+
+    async def perform(
+        self, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Result:
+        """What ``work`` returns, done in a database thread, if the site permits the user anything at this moment."""
+        login = self.socket.login
+
+        def permitted_work() -> Result:
+            self._permissions.check(login)
+            return work(*args, **kwargs)
+
+        return await self._database.run(permitted_work)
+
     async def renew(self, token: str) -> None:
         """Take a fresh token of the same user; a failure leaves the old one in force. Raises ``NotAuthenticated``."""
-        login = await self.database.run(auth.token_login, token)
+        login = await self._database.run(auth.token_login, token)
         if login.user.pk != self.socket.login.user.pk:
             raise NotAuthenticated
         self.socket.login = login
@@ -86,7 +109,7 @@ class Session:
     async def _ready(self) -> Dict:
         await self._confirm_session()  # registered now, a log-out is heard of; one from before is seen
         login = self.socket.login
-        memberships = await self.database.run(access.latest_chats, login.user, LISTED_CHATS + 1)
+        memberships = await self._database.run(access.latest_chats, login.user, LISTED_CHATS + 1)
         return {
             "type": "ready",
             "user": wire.user(login.user),
@@ -101,7 +124,7 @@ class Session:
     async def _answer(self, frame: Dict) -> None:
         try:
             kind = self._frame(frame)
-            values = kind.parse(frame)
+            values = kind.parse(frame, self.user)
             result = await kind.work(self, values)
         except ChatError as error:
             await self._say(error_frame(error, frame))
@@ -171,7 +194,7 @@ class Session:
         """Raises ``NotAuthenticated`` where the login was by a session that is no more."""
         key = self.socket.login.session_key
         if key is not None:
-            login = await self.database.run(auth.session_login, key)
+            login = await self._database.run(auth.session_login, key)
             if login is None or login.user.pk != self.socket.login.user.pk:
                 raise NotAuthenticated
             self.socket.login = login

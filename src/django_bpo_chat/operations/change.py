@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from django.db import DatabaseError, router, transaction
-from django.db.models import F
+from django.db.models import F, Model
+from django.dispatch import Signal
 
-from .. import access, events, wire
+from .. import access, events, signals, wire
 from ..exceptions import DATABASE_AWAY, NotAllowed, NotAuthenticated
 from ..models import Chat, ClockTime, Membership, Message
 from ..users import User, stored_users
@@ -26,6 +27,7 @@ class Change:
         self._membership = membership
         self._details: set[str] = set()
         self._counters: set[str] = set()
+        self._signals: list[tuple[Signal, type[Model], dict[str, Any]]] = []
 
     @property
     def version(self) -> int:
@@ -85,15 +87,24 @@ class Change:
         self.chat.member_count += difference
         self._counters.add("member_count")
 
+    def signal(self, signal: Signal, sender: type[Model], **arguments: Any) -> None:
+        """Tell the site's own code as well, once the members have been told."""
+        self._signals.append((signal, sender, arguments))
+
     def finish(self) -> bool:
         """Save the chat and announce the change; False where nothing has changed."""
         if not (self.changed_messages or self.changed_members or self._details):
             return False
         if self._details:
+            self.signal(signals.chat_edited, Chat, fields=frozenset(self._details))
             self.chat.details_version = self.version
             self._details.add("details_version")
         if self._details or self._counters:
             self.chat.save(update_fields=self._details | self._counters)
+        self._announce()
+        return True
+
+    def _announce(self) -> None:
         events.chat_changed(
             wire.Changes(
                 chat=self.chat,
@@ -104,7 +115,8 @@ class Change:
                 details=bool(self._details),
             )
         )
-        return True
+        for signal, sender, arguments in self._signals:
+            events.send_signal(signal, sender, chat=self.chat, actor=self.actor, **arguments)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import IntegrityError, router, transaction
 
-from .. import access, events, wire
+from .. import access, events, signals, wire
 from ..adapter import get_adapter
 from ..exceptions import NotAllowed
 from ..models import Chat, Membership, pair_key
@@ -82,4 +82,5 @@ def _create(actor: User, others: Sequence[User], *, field: str, **values: Any) -
             Membership(chat=chat, user=user, version=chat.version) for user in users
         )
         events.chat_changed(wire.Changes(chat=chat, since=0, version=chat.version, members=chat.members, details=True))
+        events.send_signal(signals.chat_started, Chat, chat=chat, actor=actor, members=chat.members)
         return chat

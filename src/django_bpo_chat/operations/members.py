@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.db import router, transaction
 from django.db.models import F
 
-from .. import access
+from .. import access, signals
 from ..exceptions import NotAllowed, NotFound
 from ..models import Chat, Membership
 from ..users import User, handle, stored_users
@@ -106,6 +106,7 @@ def _admit(change: Change, user: User) -> Membership:
     if chat.owner_id is None:
         change.set_details(owner=user)
     change.save_member(membership, "role", "joined_at", "left_at", "first_seq", "read_seq")
+    change.signal(signals.member_joined, Membership, membership=membership)
     return membership
 
 
@@ -114,6 +115,7 @@ def _dismiss(change: Change, membership: Membership) -> None:
     was_owner = membership.is_owner
     change.count_members(-1)
     change.save_member(membership, "left_at")
+    change.signal(signals.member_left, Membership, membership=membership)
     if was_owner:
         _hand_to_heir(change)
 

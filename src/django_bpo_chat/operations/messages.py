@@ -1,6 +1,6 @@
 """Sending, editing and deleting messages."""
 
-from .. import access
+from .. import access, signals
 from ..adapter import get_adapter
 from ..exceptions import ClientIdReused, NotAllowed, NotFound
 from ..models import Membership, Message
@@ -39,6 +39,7 @@ def edit_message(*, actor: User, chat: str, seq: int, text: str) -> Message:
         if message.text != text:
             message.text, message.edited_at = text, change.time
             change.save_message(message, "text", "edited_at")
+            change.signal(signals.message_edited, Message, message=message)
         return message
 
 
@@ -55,6 +56,7 @@ def delete_message(*, actor: User, chat: str, seq: int) -> Message:
         if not message.is_deleted:
             message.text, message.deleted_at = "", change.time
             change.save_message(message, "text", "deleted_at")
+            change.signal(signals.message_deleted, Message, message=message)
         return message
 
 
@@ -70,6 +72,7 @@ def _send(change: Change, member: Membership, text: str, client_id: str) -> Mess
     change.save_message(message)
     member.read_seq = message.seq
     member.save(update_fields=["read_seq"])
+    change.signal(signals.message_sent, Message, message=message)
     return message
 
 
