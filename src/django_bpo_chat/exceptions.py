@@ -104,3 +104,11 @@ class Unavailable(ChatError):
     code = "unavailable"
     status = 503
     detail = _("Not available at the moment. Try again.")
+
+
+CLOSE_CODES: dict[type[ChatError], CloseCode] = {
+    NotAuthenticated: CloseCode.NOT_AUTHENTICATED,
+    NotAllowed: CloseCode.NOT_ALLOWED,
+    Unavailable: CloseCode.UNAVAILABLE,
+}
+"""What ends a socket, where it is refused to the socket as a whole."""

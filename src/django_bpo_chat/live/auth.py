@@ -1,50 +1,49 @@
-"""Who is at the other end of a socket."""
+"""Who is at the other end of a socket: whoever the site's authentication classes find, asked as for a request."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
 from io import BytesIO
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
-from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model, load_backend
+from django.contrib.auth import get_user_model
 from django.core.handlers.asgi import ASGIRequest
-from django.http import parse_cookie
-from django.utils.http import is_same_domain
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
-from rest_framework_simplejwt.settings import api_settings
 
 from ..exceptions import NotAllowed, NotAuthenticated
 from ..http import ChatAPIView
-from ..logins import current_stamps, login_of_session, password_stamp, stamp
-from ..tokens import LOGIN_CLAIM, BearerAuthentication
+from ..logins import password_stamp
+from ..tokens import LOGIN_CLAIM
 from ..users import User
+from . import sessions
 
 Scope = Mapping[str, Any]
 
-SESSION_SECONDS = 300
-"""Until a socket's session is looked at again; what a log-out may take where the bus has lost it."""
+TRUSTED_SECONDS = 300
+"""Until a login without an expiry of its own is looked at again; what a log-out may take where the bus has lost it."""
 
 TOKEN_PARAMETERS = frozenset({"access", "access_token", "authorization", "jwt", "token"})
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A user who has proved who they are. ``expires_at`` is in seconds since the epoch.
+    """A user who has proved who they are, and how: ``token`` is REST framework's ``request.auth``.
 
-    A login by session is taken for granted for some minutes, then looked at again. ``token`` is what REST framework
-    calls ``request.auth``.
+    ``expires_at`` is in seconds since the epoch. Where ``look_again`` is given, it is asked then whether the login
+    still holds; it may ask the database, and raises ``NotAuthenticated`` where it does not.
     """
 
     user: User
     name: str | None
     stamp: str
     expires_at: float
-    session_key: str | None = None
     token: Any = None
+    look_again: Callable[[], "Login"] | None = None
+    is_session: bool = False
 
 
 def has_token_in_url(scope: Scope) -> bool:
@@ -53,95 +52,99 @@ def has_token_in_url(scope: Scope) -> bool:
     return any(name.lower() in TOKEN_PARAMETERS or value.startswith("eyJ") for name, value in parameters)
 
 
-def handshake_login(scope: Scope) -> Login | None:
-    """Whom the handshake itself proves: by a bearer header, else by the site's session; None for a stranger.
-
-    Asks the database. Raises ``NotAuthenticated`` for a bearer that is not valid: it does not fall back to a cookie.
-    """
-    token = next(_bearers(scope), None)
-    if token is not None:
-        return token_login(token)
-    key = _cookie(scope, settings.SESSION_COOKIE_NAME) if _is_same_origin(scope) else None
-    return session_login(key) if key and "\0" not in key else None
-
-
-def token_login(token: str) -> Login:
-    """Asks the database. Raises ``NotAuthenticated``."""
-    authentication = BearerAuthentication()
-    try:
-        valid = authentication.get_validated_token(token.encode())
-        user = authentication.get_user(valid)
-    except (APIException, UnicodeError) as error:
-        raise NotAuthenticated from error
-    return Login(user, valid.get(LOGIN_CLAIM), password_stamp(user), float(valid["exp"]), token=valid)
-
-
-def session_login(key: str) -> Login | None:
-    """Asks the database. None for a session that has ended, or is nobody's."""
-    session = import_module(settings.SESSION_ENGINE).SessionStore(key)
-    user = _session_user(session)
-    if user is None or not user.is_active or stamp(session.get(HASH_SESSION_KEY, "")) not in current_stamps(user):
-        return None
-    expires_at = min(time.time() + SESSION_SECONDS, session.get_expiry_date().timestamp())
-    return Login(user, login_of_session(key), password_stamp(user), expires_at, key)
-
-
-def _session_user(session: Any) -> User | None:
-    """As ``django.contrib.auth.get_user()``, which may also renew the session: a socket cannot set its cookie."""
-    backend = session.get(BACKEND_SESSION_KEY)
-    if SESSION_KEY not in session or backend not in settings.AUTHENTICATION_BACKENDS:
-        return None
-    user: User | None = load_backend(backend).get_user(get_user_model()._meta.pk.to_python(session[SESSION_KEY]))
-    return user
-
-
-class Permissions:
-    """The site's permission classes, which judge a socket by its handshake as if that were a request for data."""
+class Handshake:
+    """The request with which a socket begins, as REST framework's classes see requests. All methods may ask the
+    database."""
 
     def __init__(self, scope: Scope) -> None:
-        self._request = Request(ASGIRequest({**scope, "type": "http", "method": "GET"}, BytesIO()))
-        self._view = ChatAPIView(request=self._request, kwargs={})
+        self._scope = scope
+        self._view = ChatAPIView(kwargs={})
+        self._request = self._view.request = _request(scope)
 
-    def check(self, login: Login) -> None:
-        """May ask the database. Raises ``NotAllowed``."""
+    def login(self) -> Login | None:
+        """Whom the handshake itself proves; None for a stranger.
+
+        Raises ``NotAuthenticated`` for a token that is not valid: then nothing else is tried.
+        """
+        for each in self._view.get_authenticators():
+            if isinstance(each, SessionAuthentication):
+                login = self._session_login()
+            else:
+                login = _login(each, self._request, self._login_again)
+            if login is not None:
+                return login
+        return None
+
+    def token_login(self, token: str) -> Login:
+        """Whom a token proves that came in a frame. Raises ``NotAuthenticated``."""
+        for each in self._view.get_authenticators():
+            scheme = (each.authenticate_header(self._request) or "").partition(" ")[0]
+            if scheme and token.isascii():
+                request = _request(self._scope, f"{scheme} {token}")
+                with suppress(NotAuthenticated):
+                    login = _login(each, request, lambda: self.token_login(token))
+                    if login is not None:
+                        return login
+        raise NotAuthenticated
+
+    def check_permissions(self, login: Login) -> None:
+        """Raises ``NotAllowed`` where one of the site's permission classes says no."""
         self._request.user, self._request.auth = login.user, login.token
         if not all(each.has_permission(self._request, self._view) for each in self._view.get_permissions()):
             raise NotAllowed
 
+    def _login_again(self) -> Login:
+        login = self.login()
+        if login is None:
+            raise NotAuthenticated
+        return login
 
-def _is_same_origin(scope: Scope) -> bool:
-    """A page of another site may open a socket with the visitor's cookie; only the ``Origin`` tells."""
-    origin, host = (next(_headers(scope, name), "").lower() for name in (b"origin", b"host"))
+    def _session_login(self) -> Login | None:
+        session = sessions.session_of(self._scope)
+        if session is None:
+            return None
+        return Login(
+            user=session.user,
+            name=session.login,
+            stamp=password_stamp(session.user),
+            expires_at=min(_soon(), session.expires_at),
+            look_again=self._login_again,
+            is_session=True,
+        )
+
+
+def _login(
+    authentication: BaseAuthentication, request: Request, look_again: Callable[[], Login] | None = None
+) -> Login | None:
     try:
-        given = urlsplit(origin)
-    except ValueError:
-        return False
-    return _is_host(given, host) or any(_is_trusted(given, each) for each in settings.CSRF_TRUSTED_ORIGINS)
+        found = authentication.authenticate(request)
+    except (APIException, UnicodeError) as error:
+        raise NotAuthenticated from error
+    if found is None:
+        return None
+    user, token = found
+    if not isinstance(user, get_user_model()):
+        raise NotAuthenticated
+    claims = token if hasattr(token, "get") else {}
+    expires_at = claims.get("exp")
+    return Login(
+        user=user,
+        name=claims.get(LOGIN_CLAIM),
+        stamp=password_stamp(user),
+        expires_at=_soon() if expires_at is None else float(expires_at),
+        token=token,
+        look_again=look_again if expires_at is None else None,
+    )
 
 
-def _is_host(origin: SplitResult, host: str) -> bool:
-    return origin.scheme in {"http", "https"} and origin.netloc == host
+def _request(scope: Scope, authorization: str | None = None) -> Request:
+    """As if the handshake were a request for data; with another ``Authorization`` header than its own, if given."""
+    headers = scope.get("headers", ())
+    if authorization is not None:
+        headers = [(name, value) for name, value in headers if name.lower() != b"authorization"]
+        headers.append((b"authorization", authorization.encode("latin-1")))
+    return Request(ASGIRequest({**scope, "type": "http", "method": "GET", "headers": headers}, BytesIO()))
 
 
-def _is_trusted(origin: SplitResult, trusted: str) -> bool:
-    scheme, _, domain = trusted.lower().partition("://")
-    return origin.scheme == scheme and is_same_domain(origin.netloc, domain.lstrip("*"))
-
-
-def _bearers(scope: Scope) -> Iterator[str]:
-    for header in _headers(scope, b"authorization"):
-        kind, _, token = header.partition(" ")
-        if kind in api_settings.AUTH_HEADER_TYPES:
-            yield token.strip()
-
-
-def _cookie(scope: Scope, name: str) -> str | None:
-    for header in _headers(scope, b"cookie"):
-        value = parse_cookie(header).get(name)
-        if value:
-            return value
-    return None
-
-
-def _headers(scope: Scope, name: bytes) -> Iterator[str]:
-    return (value.decode("latin-1") for key, value in scope.get("headers", ()) if key.lower() == name)
+def _soon() -> float:
+    return time.time() + TRUSTED_SECONDS

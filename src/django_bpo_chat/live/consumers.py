@@ -8,9 +8,9 @@ from channels.consumer import AsyncConsumer
 
 from .. import wire
 from ..conf import chat_settings
-from ..exceptions import CloseCode, Invalid, NotAllowed, NotAuthenticated, Unavailable
+from ..exceptions import CLOSE_CODES, CloseCode, Invalid, NotAllowed, NotAuthenticated, Unavailable
 from ..serializers import validated
-from . import auth
+from .auth import Handshake, Login, has_token_in_url
 from .frames import FRAMES, Frame, HelloInput
 from .hub import Hub, running_hub
 from .reader import Dict, Disconnected, Reader, Receive, Refused, error_frame
@@ -35,38 +35,36 @@ class ChatConsumer(AsyncConsumer):
         reader = Reader(receive, self._say)
         try:
             await self._accept(reader)
-            permissions = auth.Permissions(self.scope)
-            login = await self._introduction(hub, reader, permissions)
+            handshake = Handshake(self.scope)
+            login = await self._introduction(hub, reader, handshake)
         except Refused as refusal:
             await self.send({"type": "websocket.close", "code": int(refusal.code)})
         except Disconnected:
             pass
         else:
-            await Session(hub, Socket(send, login), reader, self.frames, permissions).run()
+            await Session(hub, Socket(send, login), reader, self.frames, handshake).run()
 
     async def _accept(self, reader: Reader) -> None:
         """To refuse is to accept and then close: only so does the close code reach the client."""
         await reader.event()
         subprotocol = SUBPROTOCOL if SUBPROTOCOL in self.scope.get("subprotocols", ()) else None
         await self.send({"type": "websocket.accept", "subprotocol": subprotocol})
-        if auth.has_token_in_url(self.scope):
+        if has_token_in_url(self.scope):
             raise Refused(CloseCode.NOT_AUTHENTICATED)
 
-    async def _introduction(self, hub: Hub, reader: Reader, permissions: auth.Permissions) -> auth.Login:
+    async def _introduction(self, hub: Hub, reader: Reader, handshake: Handshake) -> Login:
         try:
-            login = await self._hello(hub, reader)
-            await hub.database.run(permissions.check, login)
+            login = await self._hello(hub, reader, handshake)
+            await hub.database.run(handshake.check_permissions, login)
             return login
-        except NotAllowed:
-            raise Refused(CloseCode.NOT_ALLOWED) from None
-        except (asyncio.TimeoutError, NotAuthenticated):
+        except asyncio.TimeoutError:
             raise Refused(CloseCode.NOT_AUTHENTICATED) from None
-        except Unavailable:
-            raise Refused(CloseCode.UNAVAILABLE) from None
+        except (NotAuthenticated, NotAllowed, Unavailable) as error:
+            raise Refused(CLOSE_CODES[type(error)]) from None
 
-    async def _hello(self, hub: Hub, reader: Reader) -> auth.Login:
+    async def _hello(self, hub: Hub, reader: Reader, handshake: Handshake) -> Login:
         """The login that the handshake or the first frame proves."""
-        login = await hub.database.run(auth.handshake_login, self.scope)
+        login = await hub.database.run(handshake.login)
         frame = await asyncio.wait_for(reader.frame(), chat_settings.hello_seconds)
         if frame.get("type") != "hello":
             raise Refused(CloseCode.BAD_FRAMES if login else CloseCode.NOT_AUTHENTICATED)
@@ -76,7 +74,7 @@ class ChatConsumer(AsyncConsumer):
             await self._say(error_frame(error, frame))
             raise Refused(CloseCode.BAD_FRAMES) from None
         if "token" in hello:
-            return await hub.database.run(auth.token_login, hello["token"])
+            return await hub.database.run(handshake.token_login, hello["token"])
         if login is None:
             raise NotAuthenticated
         return login

@@ -97,7 +97,7 @@ class Hub:
     # Sockets
 
     def add(self, socket: Socket) -> None:
-        if socket.login.session_key is not None and socket.login.name in self._logged_out:
+        if socket.login.is_session and socket.login.name in self._logged_out:
             socket.close(CloseCode.NOT_AUTHENTICATED)
         self._sockets.setdefault(_key(socket), set()).add(socket)
 

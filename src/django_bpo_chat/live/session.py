@@ -4,15 +4,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from django.utils.translation import gettext_lazy as _
 
 from .. import access, wire
 from ..conf import chat_settings
-from ..exceptions import ChatError, CloseCode, Invalid, NotAuthenticated, Unavailable
+from ..exceptions import CLOSE_CODES, ChatError, CloseCode, Invalid, NotAllowed, NotAuthenticated, Unavailable
 from ..users import User
-from . import auth
+from .auth import Handshake, Login
 from .frames import Frame
 from .hub import Hub
 from .reader import Dict, Disconnected, Reader, Refused, error_frame
@@ -32,11 +33,11 @@ class Session:
     """Between its registration with the hub and its end, what a socket is told has no gap."""
 
     def __init__(
-        self, hub: Hub, socket: Socket, reader: Reader, frames: Mapping[str, Frame], permissions: auth.Permissions
+        self, hub: Hub, socket: Socket, reader: Reader, frames: Mapping[str, Frame], handshake: Handshake
     ) -> None:
         self.socket = socket
         self._database = hub.database
-        self._permissions = permissions
+        self._handshake = handshake
         self._hub = hub
         self._reader = reader
         self._frames = frames
@@ -70,14 +71,14 @@ class Session:
         login = self.socket.login
 
         def permitted_work() -> Result:
-            self._permissions.check(login)
+            self._handshake.check_permissions(login)
             return work(*args, **kwargs)
 
         return await self._database.run(permitted_work)
 
     async def renew(self, token: str) -> None:
         """Take a fresh token of the same user; a failure leaves the old one in force. Raises ``NotAuthenticated``."""
-        login = await self._database.run(auth.token_login, token)
+        login = await self._database.run(self._permitted, partial(self._handshake.token_login, token))
         if login.user.pk != self.socket.login.user.pk:
             raise NotAuthenticated
         self.socket.login = login
@@ -96,10 +97,8 @@ class Session:
                 self._heard_at = self._hub.loop.time()
                 if not self.socket.closing:
                     await self._answer(frame)
-        except Unavailable:
-            self.socket.close(CloseCode.UNAVAILABLE)
-        except NotAuthenticated:
-            self.socket.close(CloseCode.NOT_AUTHENTICATED)
+        except (NotAuthenticated, NotAllowed, Unavailable) as error:
+            self.socket.close(CLOSE_CODES[type(error)])
         except Refused as refusal:
             await self.socket.flushed()  # what was wrong is said before the end
             self.socket.close(refusal.code)
@@ -107,7 +106,7 @@ class Session:
             await self._reader.event()
 
     async def _ready(self) -> Dict:
-        await self._confirm_session()  # registered now, a log-out is heard of; one from before is seen
+        await self._confirm()  # registered now, a log-out is heard of; one from before is seen
         login = self.socket.login
         memberships = await self._database.run(access.latest_chats, login.user, LISTED_CHATS + 1)
         return {
@@ -167,7 +166,7 @@ class Session:
 
     def _watch_expiry(self) -> None:
         left = self.socket.login.expires_at - time.time()
-        if self.socket.login.session_key is not None:
+        if self.socket.login.look_again is not None:
             self._schedule("expire", left, lambda: self._hub.spawn(self._prolong()))
             return
         self._schedule("warn", left - EXPIRY_WARNING_SECONDS, self._warn_of_expiry)
@@ -180,21 +179,25 @@ class Session:
     async def _prolong(self) -> None:
         """A site's session lasts as long as the site says, whatever was foreseen when the socket was opened."""
         try:
-            await self._confirm_session()
-        except NotAuthenticated:
-            self.socket.close(CloseCode.NOT_AUTHENTICATED)
-        except Exception as error:  # noqa: BLE001  (a session store may raise anything)
-            logger.warning("A session could not be looked at: %r", error)
+            await self._confirm()
+        except (NotAuthenticated, NotAllowed, Unavailable) as error:
+            self.socket.close(CLOSE_CODES[type(error)])
+        except Exception as error:  # noqa: BLE001  (a site's own classes may raise anything)
+            logger.warning("A log-in could not be looked at again: %r", error)
             self.socket.close(CloseCode.UNAVAILABLE)
         else:
             if not self.socket.closing:
                 self._watch_expiry()
 
-    async def _confirm_session(self) -> None:
-        """Raises ``NotAuthenticated`` where the login was by a session that is no more."""
-        key = self.socket.login.session_key
-        if key is not None:
-            login = await self._database.run(auth.session_login, key)
-            if login is None or login.user.pk != self.socket.login.user.pk:
+    def _permitted(self, log_in: Callable[[], Login]) -> Login:
+        login = log_in()
+        self._handshake.check_permissions(login)
+        return login
+
+    async def _confirm(self) -> None:
+        """Raises ``NotAuthenticated`` where the login was by what is no more, such as a session; or ``NotAllowed``."""
+        if self.socket.login.look_again is not None:
+            login = await self._database.run(self._permitted, self.socket.login.look_again)
+            if login.user.pk != self.socket.login.user.pk:
                 raise NotAuthenticated
             self.socket.login = login
