@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from . import wire
 from .adapter import get_adapter
 from .exceptions import ChatError, Invalid, NotAMember, NotFound
-from .models import Chat, Membership, MembershipQuerySet, Message
+from .models import Chat, Membership, MembershipQuerySet, Message, MessageQuerySet
 from .users import User, handle, users_with_handles
 
 LISTED_MEMBERS = 50
@@ -56,10 +56,23 @@ def _memberships(actor: User) -> MembershipQuerySet:
     return Membership.objects.present().of(actor).select_related("chat__owner")
 
 
+def memberships_with_users() -> MembershipQuerySet:
+    """Memberships with all that the wire shows of their users."""
+    return Membership.objects.select_related(*_with_cards("user"))
+
+
+def messages_with_authors() -> MessageQuerySet:
+    return Message.objects.select_related(*_with_cards("author"))
+
+
+def _with_cards(relation: str) -> list[str]:
+    return [relation, *(f"{relation}__{each}" for each in get_adapter().card_related)]
+
+
 def visible_message(member: Membership, seq: int) -> Message:
     """Raises ``NotFound`` for what is not there and for what is from before the member's time."""
     if seq <= member.chat.last_seq:
-        found = Message.objects.visible_to(member).with_author().filter(seq=seq).first()
+        found = messages_with_authors().visible_to(member).filter(seq=seq).first()
         if found is not None:
             found.chat = member.chat
             return found
@@ -112,7 +125,7 @@ def _first_members(memberships: Sequence[Membership]) -> dict[int, list[Membersh
     chats = {each.chat_id: each.chat for each in memberships}
     whole = [each.chat_id for each in memberships if each.last_listed is None]
     cut = [each for each in memberships if each.last_listed is not None]
-    rows = Membership.objects.present().select_related("user").order_by("id")
+    rows = memberships_with_users().present().order_by("id")
     found = rows.filter(chat__in=whole)
     for each in cut:
         found |= rows.filter(chat=each.chat_id, id__lte=each.last_listed)
@@ -129,13 +142,13 @@ def _last_messages(memberships: Sequence[Membership]) -> Iterable[Message]:
     for each in memberships:
         if each.first_seq <= each.chat.last_seq:
             wanted |= Q(chat=each.chat_id, seq=each.chat.last_seq)
-    return Message.objects.with_author().filter(wanted) if wanted else ()
+    return messages_with_authors().filter(wanted) if wanted else ()
 
 
 def members(actor: User, uri: str) -> "QuerySet[Membership]":
     """The present members of a chat, unordered. Raises ``NotAMember`` or ``NotFound``."""
     chat = membership(actor, uri).chat
-    return Membership.objects.present().filter(chat=chat).select_related("user", "chat")
+    return memberships_with_users().present().filter(chat=chat).select_related("chat")
 
 
 def present_member(chat: Chat, username: str) -> Membership:
@@ -187,7 +200,7 @@ def messages(
         low = last - limit + 1
     high = min(low + limit - 1, last)
     low, high = min(max(low, first), last + 1), max(high, first - 1)
-    rows = Message.objects.with_author().filter(chat=member.chat_id, seq__range=(low, high)).order_by("seq")
+    rows = messages_with_authors().filter(chat=member.chat_id, seq__range=(low, high)).order_by("seq")
     return MessagePage(
         version=member.chat.version,
         messages=list(rows) if low <= high else [],
@@ -225,8 +238,8 @@ def changes_of(chat: Chat, *, since: int, first_seq: int = 1, limit: int = MAX_R
 
 
 def _changed_rows(chat: Chat, since: int, version: int, first_seq: int, most: int | None) -> list[Message | Membership]:
-    messages = Message.objects.with_author().filter(chat=chat, seq__gte=first_seq).changed(since, version)[:most]
-    members = Membership.objects.select_related("user").filter(chat=chat).changed(since, version)[:most]
+    messages = messages_with_authors().filter(chat=chat, seq__gte=first_seq).changed(since, version)[:most]
+    members = memberships_with_users().filter(chat=chat).changed(since, version)[:most]
     rows = [*messages, *members]
     for row in rows:
         row.chat = chat

@@ -1,5 +1,6 @@
 """The site's policy in one class. A host overrides what it wants otherwise and names its class in ``BPO_CHAT``."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -14,6 +15,9 @@ class Adapter:
 
     The methods run inside the operation, under the chat's lock where there is one: keep them quick.
     """
+
+    card_related: Sequence[str] = ()
+    """Relations of the user model that :meth:`card` reads, as for ``select_related()``."""
 
     def may_start_chat(self, actor: User) -> bool:
         """Whether ``actor`` may start a chat of any kind."""
@@ -30,6 +34,13 @@ class Adapter:
     def clean_message(self, actor: User, chat: Chat, text: str) -> str:
         """The text to store. Raise ``exceptions.Invalid({"message": [...]})`` to refuse it."""
         return text
+
+    def card(self, user: User) -> dict[str, Any]:
+        """What others are shown of a user beside the ``username``, such as a name or a picture; never an email.
+
+        It is asked for each author and member, so it must not ask the database: name in ``card_related`` what it reads.
+        """
+        return {}
 
     def new_user(self, username: str, email: str, **extra: Any) -> User:
         """An unsaved user for a sign-up; the caller validates it, sets the password and saves the row.

@@ -221,9 +221,6 @@ class Membership(models.Model):
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
-    def with_author(self) -> "MessageQuerySet":
-        return self.select_related("author")
-
     def visible_to(self, membership: Membership) -> "MessageQuerySet":
         return self.filter(chat=membership.chat_id, seq__gte=membership.first_seq)
 

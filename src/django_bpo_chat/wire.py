@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from .adapter import get_adapter
 from .exceptions import ParseError, TooLarge
 from .models import Chat, Membership, Message
 from .users import User, handle
@@ -106,8 +107,8 @@ def instant(moment: datetime | None) -> str | None:
 
 
 def user(user: User | None) -> Dict:
-    """Whoever wrote a message; the ``username`` of a deleted user is null."""
-    return {"username": handle(user) if user else None}
+    """Whoever wrote a message, with what the site shows of them; the ``username`` of a deleted user is null."""
+    return {**get_adapter().card(user), "username": handle(user)} if user else {"username": None}
 
 
 def message(row: Message) -> Dict:
@@ -126,7 +127,7 @@ def message(row: Message) -> Dict:
 
 def member(row: Membership) -> Dict:
     return {
-        "username": handle(row.user),
+        **user(row.user),
         "role": "owner" if row.is_owner else row.role,
         "joined_at": instant(row.joined_at),
         "left": not row.is_present,

@@ -392,7 +392,7 @@ def _changed_lately(swept_to: datetime | None) -> tuple[datetime | None, list[tu
     newest = Chat.objects.newest_change()
     since = (swept_to or newest or timezone.now()) - OVERLAP
     changed = list(Chat.objects.changed_since(since).values_list("uri", "version"))
-    left = Membership.objects.left_since(since).select_related("chat", "user")
+    left = access.memberships_with_users().left_since(since).select_related("chat")
     return newest, changed, [events.changes_envelope(wire.Changes.of_member(row)) for row in left]
 
 

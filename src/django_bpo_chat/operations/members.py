@@ -122,7 +122,7 @@ def _dismiss(change: Change, membership: Membership) -> None:
 
 def _hand_to_heir(change: Change) -> None:
     """The longest-standing admin, else member, inherits; the last one out leaves the chat to whoever joins next."""
-    heir = Membership.objects.present().filter(chat=change.chat).select_related("user").by_standing().first()
+    heir = access.memberships_with_users().present().filter(chat=change.chat).by_standing().first()
     change.set_details(owner=heir.user if heir else None)
     if heir:
         heir.chat = change.chat

@@ -79,7 +79,7 @@ def _send(change: Change, member: Membership, text: str, client_id: str) -> Mess
 def _sent_before(change: Change, client_id: str) -> Message | None:
     if not client_id:
         return None
-    sent = Message.objects.with_author().filter(chat=change.chat, author=change.actor, client_id=client_id)
+    sent = access.messages_with_authors().filter(chat=change.chat, author=change.actor, client_id=client_id)
     return sent.first()
 
 

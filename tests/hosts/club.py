@@ -1,0 +1,68 @@
+"""A club's site: newcomers say their full name, only members in good standing chat, and the office answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.dispatch import receiver
+from rest_framework import serializers
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.throttling import SimpleRateThrottle
+
+from django_bpo_chat import adapter, operations, signals
+from django_bpo_chat.accounts.serializers import SignUpInput
+from django_bpo_chat.models import Chat
+from django_bpo_chat.serializers import SendMessageInput
+from django_bpo_chat.users import User, handle, handle_field, stored_users
+
+SUSPENDED = "Suspended"
+"""As the first name of somebody who has not paid."""
+
+
+class ClubSignUp(SignUpInput):
+    full_name = serializers.CharField(max_length=100)
+
+
+class CalmMessage(SendMessageInput):
+    """Nobody shouts."""
+
+    def validate_message(self, text: str) -> str:
+        if text.isupper() and not self.context["user"].is_staff:
+            raise serializers.ValidationError("Please do not shout.")
+        return text
+
+
+class Adapter(adapter.Adapter):
+    def new_user(self, username: str, email: str, **extra: Any) -> User:
+        first_name, _, last_name = extra.pop("full_name").partition(" ")
+        return super().new_user(username, email, first_name=first_name, last_name=last_name, **extra)
+
+    def card(self, user: User) -> dict[str, Any]:
+        return {"name": f"{user.first_name} {user.last_name}".strip()}
+
+
+class InGoodStanding(IsAuthenticated):
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return super().has_permission(request, view) and getattr(request.user, "first_name", "") != SUSPENDED
+
+
+class Pages(PageNumberPagination):
+    page_size = 2
+
+
+class Slowly(SimpleRateThrottle):
+    rate = "3/min"
+    scope = "club"
+
+    def get_cache_key(self, request: Request, view: Any) -> str | None:
+        return self.get_ident(request) if request.method == "POST" else None
+
+
+@receiver(signals.message_sent)
+def answer(message: Any, chat: Chat, actor: User, **_: Any) -> None:
+    """The office answers whoever writes to it, when nobody is there."""
+    office = stored_users().filter(**{handle_field(): "office"}).first()
+    if chat.title == "Office" and office is not None and actor != office:
+        operations.send_message(actor=office, chat=chat.uri, text=f"{handle(actor)}, we have got your {message.seq}.")
