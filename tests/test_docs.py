@@ -21,16 +21,19 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from django.contrib.auth import get_user_model
+from django.dispatch import Signal
 from django.test import Client
 from django.urls import get_resolver, resolve
+from rest_framework.serializers import Serializer
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from django_bpo_chat import checks, conf, exceptions, http, live, operations
+from django_bpo_chat import checks, conf, exceptions, http, live, operations, signals
 from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.live.frames import FRAMES, HelloInput
 from tests.parallel import with_own_connection
-from tests.person import Bearer, Person
+from tests.person import Bearer, Person, Visitor
 from tests.processes import test_browser
 from tests.processes.sites import site
 from tests.servers import LiveServer, Server, example_environment
@@ -149,6 +152,14 @@ def test_every_adapter_method_is_documented() -> None:
     assert documented == {f"{name}({', '.join(parameters(method)[1:])})" for name, method in methods if name[0] != "_"}
 
 
+def test_every_signal_is_documented_with_its_sender() -> None:
+    documented = {code(name): code(sender) for name, sender, _ in table(DOCS / "settings.md", "Signals")}
+    sent = {name: signal for name, signal in vars(signals).items() if isinstance(signal, Signal)}
+    assert documented.keys() == sent.keys()
+    senders = {"chat": "Chat", "member": "Membership", "message": "Message"}
+    assert documented == {name: senders[name.partition("_")[0]] for name in sent}
+
+
 def parameters(function: Callable[..., Any]) -> list[str]:
     found = inspect.signature(function).parameters.values()
     return [f"**{each.name}" if each.kind is each.VAR_KEYWORD else each.name for each in found]
@@ -210,16 +221,22 @@ def test_every_frame_of_a_client_is_documented_with_its_fields() -> None:
     for frame, _ in table(DOCS / "socket.md", "The client's frames"):
         name, _, listed = code(frame).strip("}").partition(" {")
         documented[name] = set(listed.split(", ")) - {""}
-    taken = {"hello": HelloInput} | {name: frame.input for name, frame in FRAMES.items()}
-    for name, input_class in taken.items():
-        fields = {f"{field}{'' if options.required else '?'}" for field, options in input_class().fields.items()}
-        assert documented.pop(name) in (fields, fields - {"id?"}), name
+    taken = {"hello": fields(HelloInput)}
+    for name, frame in FRAMES.items():
+        body = fields(conf.chat_settings.serializer(frame.serializer)) if frame.serializer else set()
+        taken[name] = fields(frame.input) | body
+    for name, expected in taken.items():
+        assert documented.pop(name) in (expected, expected - {"id?"}), name
     assert not documented
+
+
+def fields(serializer: type[Serializer[Any]]) -> set[str]:
+    return {f"{name}{'' if field.required else '?'}" for name, field in serializer().fields.items()}
 
 
 def test_every_close_code_is_documented() -> None:
     documented = {int(number) for number, *_ in table(DOCS / "socket.md", "Close codes")}
-    reserved = {4403, 4429}
+    reserved = {4429}
     sources = [Path(exceptions.__file__), *Path(live.__path__[0]).glob("*.py")]
     used = {int(number) for source in sources for number in re.findall(r"\b4[45]\d\d\b", source.read_text())}
     assert documented | reserved == used | reserved
@@ -394,6 +411,43 @@ def test_the_examples_of_the_operations_page(wali: Person, mabel: Person, otis: 
     report: list[str] = []
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     assert runner.run(example, out=report.append).failed == 0, "".join(report)
+
+
+@pytest.mark.django_db
+def test_the_card_of_the_settings_page(wali: Person) -> None:
+    namespace: dict[str, Any] = {}
+    exec(file(DOCS / "settings.md", "mysite/cards.py"), namespace)
+    wali.user.first_name = "Wali"
+    assert namespace["CardAdapter"]().card(wali.user) == {"name": "Wali"}
+
+
+@pytest.mark.django_db
+def test_the_sign_up_of_the_settings_page(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "documented_accounts.py").write_text(file(DOCS / "settings.md", "mysite/accounts.py"))
+    monkeypatch.syspath_prepend(tmp_path)
+    [overrides] = [
+        ast.literal_eval(block.text.partition("BPO_CHAT = ")[2])
+        for block in blocks(DOCS / "settings.md", "python")
+        if "SERIALIZERS" in block.text
+    ]
+    settings.BPO_CHAT = json.loads(json.dumps(overrides).replace("mysite.accounts", "documented_accounts"))
+    form = {"username": "ines", "email": "ines@email.com", "password": "password123", "password2": "password123"}
+    assert Visitor().post("users/signup/", form).json == {"first_name": ["This field is required."]}
+    Visitor().post("users/signup/", {**form, "first_name": "Ines"}).done()
+    assert get_user_model().objects.get(email="ines@email.com").first_name == "Ines"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_receiver_of_the_settings_page(wali: Person, mabel: Person) -> None:
+    namespace: dict[str, Any] = {}
+    exec(file(DOCS / "settings.md", "mysite/receivers.py"), namespace)
+    try:
+        uri = wali.start()
+        mabel.join(uri)
+    finally:
+        signals.member_joined.disconnect(namespace["welcome"])
+    [message] = mabel.messages(uri)["results"]
+    assert (message["user"], message["message"]) == ({"username": "wali"}, "Welcome, mabel!")
 
 
 @pytest.mark.django_db
