@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from django.db.models import Model
+
 LAST_WORDS = "These are my last words"
 
 
@@ -11,3 +13,16 @@ def site(name: str) -> dict[str, str]:
     root = str(Path(__file__).parents[3])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     return {"DJANGO_SETTINGS_MODULE": f"{__name__}.{name}", "PYTHONPATH": path}
+
+
+class PrimaryForWriting:
+    """Has one app read from the replica, whatever comes of it."""
+
+    def db_for_read(self, model: type[Model], **hints: object) -> str:
+        return "replica" if model._meta.app_label == os.environ["ON_REPLICA"] else "default"
+
+    def db_for_write(self, model: type[Model], **hints: object) -> str:
+        return "default"
+
+    def allow_relation(self, one: Model, other: Model, **hints: object) -> bool:
+        return True
