@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -534,7 +535,12 @@ def test_a_session_that_expires_ends_the_socket(live: LiveServer, dial: Dial, wa
 
 
 def test_a_session_that_cannot_be_looked_at_ends_the_socket(
-    settings: LazySettings, monkeypatch: pytest.MonkeyPatch, live: LiveServer, dial: Dial, wali: Person
+    settings: LazySettings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    live: LiveServer,
+    dial: Dial,
+    wali: Person,
 ) -> None:
     browser = session(wali)
     stored = browser.session
@@ -545,6 +551,13 @@ def test_a_session_that_cannot_be_looked_at_ends_the_socket(
     socket.introduce()
     monkeypatch.setattr(sessions.SessionStore, "is_away", True)
     assert socket.hear_close() == 4503
+    refused = dial(headers=cookie(browser, live.http))
+    assert refused.hear_close() == 4503
+    assert [each.getMessage() for each in caplog.get_records("call") if each.levelno >= logging.ERROR] == [
+        "A log-in could not be looked at again",
+        "It could not be found out who is there",
+    ]
+    caplog.get_records("call").clear()
 
 
 @pytest.mark.users

@@ -182,9 +182,6 @@ class Session:
             await self._confirm()
         except (NotAuthenticated, NotAllowed, Unavailable) as error:
             self.socket.close(CLOSE_CODES[type(error)])
-        except Exception as error:  # noqa: BLE001  (a site's own classes may raise anything)
-            logger.warning("A log-in could not be looked at again: %r", error)
-            self.socket.close(CloseCode.UNAVAILABLE)
         else:
             if not self.socket.closing:
                 self._watch_expiry()
@@ -195,9 +192,16 @@ class Session:
         return login
 
     async def _confirm(self) -> None:
-        """Raises ``NotAuthenticated`` where the login was by what is no more, such as a session; or ``NotAllowed``."""
+        """Raises ``NotAuthenticated`` where the login was by what is no more, such as a session; or ``NotAllowed``,
+        or ``Unavailable``."""
         if self.socket.login.look_again is not None:
-            login = await self._database.run(self._permitted, self.socket.login.look_again)
+            try:
+                login = await self._database.run(self._permitted, self.socket.login.look_again)
+            except ChatError:
+                raise
+            except Exception as error:  # a site's own classes may raise anything
+                logger.exception("A log-in could not be looked at again")
+                raise Unavailable from error
             if login.user.pk != self.socket.login.user.pk:
                 raise NotAuthenticated
             self.socket.login = login
