@@ -1,0 +1,207 @@
+"""For the tests of a site: people and chats, what was announced, and a client of the socket.
+
+With pytest the fixtures ``chat_user``, ``chat_events`` and ``chat_socket`` are there once the package is installed.
+What is here works as well in Django's own test cases. Announcements leave after commits, and the socket has connections
+of its own to the database: use ``TransactionTestCase``, or ``@pytest.mark.django_db(transaction=True)``.
+"""
+
+import asyncio
+import itertools
+import json
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from channels.routing import URLRouter
+from django.conf import settings
+from django.test import override_settings
+
+from .adapter import get_adapter
+from .conf import chat_settings
+from .events import Envelope
+from .live.consumers import SUBPROTOCOL
+from .live.routing import websocket_urlpatterns
+from .tokens import new_refresh_token
+from .users import User
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["ChatSocket", "Closed", "Event", "access_token", "make_user", "recorded_events"]
+
+PATH = "/ws/v1/chat/"
+
+Frame = dict[str, Any]
+
+
+def make_user(name: str, password: str | None = None, **extra: Any) -> User:
+    """A user as the site's adapter makes them for a sign-up, with the email ``name@example.com``.
+
+    ``extra`` is what the adapter's ``new_user`` takes beyond name and email. Without a password nobody can log in by
+    one, which saves the time to hash it.
+    """
+    user = get_adapter().new_user(name, f"{name}@example.com", **extra)
+    user.set_password(password)
+    user.save()
+    return user
+
+
+def access_token(user: User) -> str:
+    """For ``Authorization: Bearer``, and for :class:`ChatSocket`."""
+    return str(new_refresh_token(user).access_token)
+
+
+# Announcements
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What was announced: ``kind`` is ``changes``, ``ephemeral``, ``user`` or ``logout``.
+
+    Of ``changes`` and of ``ephemeral`` ones, such as read marks, ``frame`` is what the members are sent, and ``chat``
+    the chat's uri.
+    """
+
+    kind: str
+    chat: str | None
+    frame: Mapping[str, Any]
+
+
+@contextmanager
+def recorded_events() -> Iterator[list[Event]]:
+    """A list to which each announcement is added as soon as it is committed. Sockets hear of it as ever."""
+    events: list[Event] = []
+    recording = _Recording(events, chat_settings.bus)
+    _recordings.append(recording)
+    changed = {**getattr(settings, "BPO_CHAT", {}), "BUS": f"{__name__}._record"}
+    with override_settings(BPO_CHAT=changed):
+        try:
+            yield events
+        finally:
+            _recordings.remove(recording)
+
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    events: list[Event]
+    bus: Callable[[Envelope], None]
+
+
+_recordings: list[_Recording] = []
+
+
+def _record(envelope: Envelope) -> None:
+    recording = _recordings[-1]
+    recording.events.append(Event(envelope["kind"], envelope.get("chat"), json.loads(envelope.get("frame", "{}"))))
+    recording.bus(envelope)
+
+
+# Sockets
+
+
+class Closed(Exception):
+    """The server has closed the socket with this code."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+        super().__init__(code)
+
+
+class ChatSocket:
+    """A client of the socket within the test's own process, without a server: ``with ChatSocket(token) as socket: …``.
+
+    It says ``hello`` by itself; the answer is ``ready``. ``application`` is an ASGI application, by default the
+    package's routes alone, and ``headers`` are those of the handshake. Waiting ends after ``timeout`` seconds with
+    :class:`TimeoutError`.
+    """
+
+    def __init__(
+        self,
+        token: str | None = None,
+        *,
+        application: Any = None,
+        path: str = PATH,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 10,
+    ) -> None:
+        self.ready: Frame = {}
+        self._token = token
+        self._application: Any = application or URLRouter(websocket_urlpatterns)
+        self._scope = {
+            "type": "websocket",
+            "path": path,
+            "query_string": b"",
+            "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
+            "subprotocols": [SUBPROTOCOL],
+        }
+        self._timeout = timeout
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="chat-socket")
+        self._told: queue.SimpleQueue[dict[str, Any] | BaseException] = queue.SimpleQueue()
+        self._unheard: deque[Frame] = deque()
+        self._ids = itertools.count(1)
+
+    def __enter__(self) -> "Self":
+        self._thread.start()
+        self._next_event()  # that it is accepted
+        self.say("hello", **({} if self._token is None else {"token": self._token}))
+        self.ready = self.hear()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._tell({"type": "websocket.disconnect", "code": 1000})
+        self._thread.join(self._timeout)
+
+    def say(self, kind: str, **fields: Any) -> None:
+        """Send a frame of this type."""
+        self._tell({"type": "websocket.receive", "text": json.dumps({"type": kind, **fields})})
+
+    def ask(self, kind: str, **fields: Any) -> Frame:
+        """Send a frame with an ``id``, and return what answers it; what came before can be heard later."""
+        name = f"ask-{next(self._ids)}"
+        self.say(kind, id=name, **fields)
+        while (frame := self._next_frame()).get("id") != name:
+            self._unheard.append(frame)
+        return frame
+
+    def hear(self) -> Frame:
+        """The next frame; a ``ping`` is answered and passed over. Raises :class:`Closed`."""
+        return self._unheard.popleft() if self._unheard else self._next_frame()
+
+    def _next_frame(self) -> Frame:
+        while True:
+            event = self._next_event()
+            if event["type"] == "websocket.close":
+                raise Closed(event["code"])
+            frame: Frame = json.loads(event["text"])
+            if frame["type"] != "ping":
+                return frame
+            self.say("pong")
+
+    def _next_event(self) -> dict[str, Any]:
+        try:
+            event = self._told.get(timeout=self._timeout)
+        except queue.Empty:
+            raise TimeoutError(f"The server has said nothing for {self._timeout} seconds.") from None
+        if isinstance(event, BaseException):
+            raise event
+        return event
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._asked.put_nowait, event)
+
+    async def _serve(self) -> None:
+        """As a server would: the hub of this loop ends with it."""
+        self._loop, self._asked = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any]]()
+        await self._asked.put({"type": "websocket.connect"})
+        try:
+            await self._application(self._scope, self._asked.get, self._send)
+        except Exception as error:  # noqa: BLE001  (the test is to see it)
+            self._told.put(error)
+
+    async def _send(self, event: dict[str, Any]) -> None:
+        self._told.put(event)
