@@ -177,9 +177,21 @@ def subclasses(base: type[Any]) -> Iterator[Any]:
         yield from subclasses(child)
 
 
-def test_every_system_check_is_documented() -> None:
-    documented = {code(number) for number, _ in table(DOCS / "settings.md", "System checks")}
-    assert documented == set(re.findall(r'"(bpo_chat\.[EWI]\d{3})"', inspect.getsource(checks)))
+def check_numbers(*sources: Path, before: str) -> list[str]:
+    found = {number for each in sources for number in re.findall(rf"{before}([EW]\d{{3}})", each.read_text())}
+    return sorted(found)
+
+
+def test_every_system_check_is_documented_with_a_remedy_and_tested() -> None:
+    page, numbers = DOCS / "checks.md", check_numbers(*Path(checks.__path__[0]).glob("*.py"), before="bpo_chat.")
+    assert [title.partition(":")[0] for title in headings(page, 3)] == numbers
+    assert all(any(line.language for line in section(page, title)) for title in headings(page, 3))
+    assert check_numbers(ROOT / "tests" / "test_checks.py", before='"') == numbers
+
+
+def test_the_remedies_of_the_checks_are_code() -> None:
+    for block in blocks(DOCS / "checks.md", "python"):
+        compile(block.text, block.text.splitlines()[0], "exec")
 
 
 @pytest.mark.parametrize(("page", "prefix"), [(README, "/api/v1/"), (DOCS / "rest.md", "")], ids=["README", "rest"])

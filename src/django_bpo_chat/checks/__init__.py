@@ -1,0 +1,8 @@
+"""System checks. Each has a number for ever, a hint that says the remedy, and a heading in the documentation.
+
+They look at settings, models and URLs, and never ask the database.
+"""
+
+from . import channel_layers, databases, keys, servers, tokens, users
+
+__all__ = ["channel_layers", "databases", "keys", "servers", "tokens", "users"]
