@@ -1,8 +1,9 @@
 """What the HTTP views of the package share: who is asking, strict JSON in, the contract's errors out."""
 
 import logging
-from typing import Any, cast
+from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.exceptions import SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import connections, transaction
@@ -94,8 +95,12 @@ class ChatAPIView(APIView):
 
     @property
     def user(self) -> User:
-        """Who is asking; somebody, where the permission classes have let only such pass."""
-        return cast("User", self.request.user)
+        """Who is asking. Nobody in particular is nobody here, whatever the site's classes let pass: an operation would
+        take None for the site itself. Raises ``NotAuthenticated``."""
+        user = self.request.user
+        if not isinstance(user, get_user_model()):
+            raise NotAuthenticated
+        return user
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         return [each() for each in chat_settings.authentication_classes]
