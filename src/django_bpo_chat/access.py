@@ -25,12 +25,12 @@ PAGE_BYTES = wire.MAX_BYTES - 4096
 """The most JSON that the rows of one ``changes`` may be, which leaves room for the details and the frame around."""
 
 
-def lets_in(actor: User, chat: Chat) -> bool:
-    """Whether the chat's uri would make ``actor`` a member."""
-    return chat.joinable and get_adapter().may_join(actor, chat)
+def lets_in(actor: User | None, chat: Chat) -> bool:
+    """Whether the chat's uri would make ``actor`` a member, as which the site itself cannot come in."""
+    return actor is not None and chat.joinable and get_adapter().may_join(actor, chat)
 
 
-def refusal(actor: User, chat: Chat | None) -> ChatError:
+def refusal(actor: User | None, chat: Chat | None) -> ChatError:
     """What somebody who is not a member is told: nothing, unless the uri would let them join."""
     return NotAMember() if chat is not None and lets_in(actor, chat) else NotFound()
 
@@ -69,12 +69,12 @@ def _with_cards(relation: str) -> list[str]:
     return [relation, *(f"{relation}__{each}" for each in get_adapter().card_related)]
 
 
-def visible_message(member: Membership, seq: int) -> Message:
-    """Raises ``NotFound`` for what is not there and for what is from before the member's time."""
-    if seq <= member.chat.last_seq:
-        found = messages_with_authors().visible_to(member).filter(seq=seq).first()
+def visible_message(chat: Chat, seq: int, *, first_seq: int) -> Message:
+    """Raises ``NotFound`` for what is not there and for what is from before ``first_seq``."""
+    if first_seq <= seq <= chat.last_seq:
+        found = messages_with_authors().filter(chat=chat, seq=seq).first()
         if found is not None:
-            found.chat = member.chat
+            found.chat = chat
             return found
     raise NotFound
 
@@ -277,17 +277,21 @@ def nobody(field: str) -> Invalid:
     return Invalid({field: [_("Nobody of this name can be added.")]})
 
 
-def contacts(actor: User, usernames: Iterable[str], *, field: str) -> list[User]:
-    """The users of these handles whom the actor may write to, the actor left out.
+def contacts(actor: User | None, usernames: Iterable[str], *, field: str) -> list[User]:
+    """The users of these handles whom the actor may add to chats, the actor left out.
 
     Raises ``Invalid`` for ``field``, in the same words for names that are unknown, inactive or unwilling.
     """
-    wanted = dict.fromkeys(usernames)
-    wanted.pop(handle(actor), None)
+    own = handle(actor)
+    wanted = [name for name in dict.fromkeys(usernames) if name != own]
     if len(wanted) > MAX_CONTACTS:
         raise Invalid({field: [_("No more than %(most)d people at once.") % {"most": MAX_CONTACTS}]})
     found = {handle(user): user for user in users_with_handles(wanted)} if wanted else {}
-    may_contact = get_adapter().may_contact
-    if not all(name in found and found[name].is_active and may_contact(actor, found[name]) for name in wanted):
+    if not all(name in found and _may_contact(actor, found[name]) for name in wanted):
         raise nobody(field)
     return [found[name] for name in wanted]
+
+
+def _may_contact(actor: User | None, user: User) -> bool:
+    """The site itself need not be welcome."""
+    return user.is_active and (actor is None or get_adapter().may_contact(actor, user))

@@ -221,9 +221,6 @@ class Membership(models.Model):
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
-    def visible_to(self, membership: Membership) -> "MessageQuerySet":
-        return self.filter(chat=membership.chat_id, seq__gte=membership.first_seq)
-
     def changed(self, since: int, version: int) -> "MessageQuerySet":
         return self.filter(version__gt=since, version__lte=version).order_by("version", "seq")
 

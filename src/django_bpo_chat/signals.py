@@ -3,7 +3,7 @@
 A receiver that fails is logged by Django and hurts nobody. Receivers run in the thread of the request, or of the
 socket's frame, right after the live update has left: what takes long belongs into a task. Besides ``sender``, the
 model's class, each signal carries ``chat``, the :class:`~django_bpo_chat.models.Chat`, and ``actor``, the user who
-did it.
+did it, or None where that was the site itself: the admin, a command, a task.
 """
 
 from django.dispatch import Signal

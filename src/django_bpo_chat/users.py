@@ -1,7 +1,7 @@
 """The site's users: their type, whatever model they are, and the handles by which others know them."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist, ValidationError
@@ -33,9 +33,13 @@ def handle_field() -> str:
     return "username" if is_unique else user_model._meta.pk.name
 
 
-def handle(user: User) -> str:
-    """``username`` on the wire."""
-    return str(getattr(user, handle_field()))
+@overload
+def handle(user: User) -> str: ...
+@overload
+def handle(user: None) -> None: ...
+def handle(user: User | None) -> str | None:
+    """``username`` on the wire; nobody has none."""
+    return None if user is None else str(getattr(user, handle_field()))
 
 
 def email(user: User) -> str:

@@ -139,7 +139,7 @@ def details(chat: Chat) -> Dict:
     """What belongs to the chat itself and is versioned with it."""
     return {
         "title": chat.title,
-        "owner": handle(chat.owner) if chat.owner else None,
+        "owner": handle(chat.owner),
         "joinable": chat.joinable,
         "history": chat.history,
     }

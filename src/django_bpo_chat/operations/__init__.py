@@ -1,7 +1,9 @@
 """Every write of the chat, as one function each. This is public API: views, sockets, commands and hosts call the same.
 
 All arguments are keywords. ``actor`` is the user who acts, ``chat`` a chat's uri, and other people are named by their
-handles, as on the wire. Each function either does all of its work in one transaction or raises a
+handles, as on the wire. Where ``actor`` may be None, that is the site itself: the admin, a command, a task. It needs no
+membership and may do what an owner may, in any chat, and delete messages of personal chats too; the adapter, which
+judges people, is not asked about it. Each function either does all of its work in one transaction or raises a
 :class:`~django_bpo_chat.exceptions.ChatError` and does nothing.
 """
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,10 +16,21 @@ from ..models import Chat, ClockTime, Membership, Message
 from ..users import User, stored_users
 
 
-class Change:
-    """A chat under its lock, and the rows that the operation has changed in it so far."""
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the site itself is in every chat: above every :attr:`Membership.rank`, and there since the first message."""
 
-    def __init__(self, actor: User, chat: Chat, membership: Membership | None) -> None:
+    rank: int = 3
+    first_seq: int = 1
+
+
+class Change:
+    """A chat under its lock, and the rows that the operation has changed in it so far.
+
+    An ``actor`` of None is the site itself.
+    """
+
+    def __init__(self, actor: User | None, chat: Chat, membership: Membership | None) -> None:
         self.actor = actor
         self.chat = chat
         self.others: list[User] = []
@@ -56,12 +68,16 @@ class Change:
             raise NotAllowed
         return member
 
-    def require_manager(self) -> Membership:
-        """Likewise, for what takes an owner or an admin."""
-        member = self.require_group_member()
-        if not member.rank:
+    def require_standing(self) -> Membership | Site:
+        """What the actor is in this chat, where the site itself may act too. Raises ``NotAMember`` or ``NotFound``."""
+        return Site() if self.actor is None else self.require_member()
+
+    def require_manager(self) -> Membership | Site:
+        """Likewise, for what takes an owner or an admin of a group. Raises ``NotAllowed`` otherwise."""
+        standing = self.require_standing()
+        if self.chat.is_direct or not standing.rank:
             raise NotAllowed
-        return member
+        return standing
 
     def save_message(self, message: Message, *fields: str) -> None:
         """Save only these fields, since an author's account may be deleted meanwhile; a new row is saved whole."""
@@ -120,7 +136,7 @@ class Change:
 
 
 @contextmanager
-def changing(actor: User, uri: str, *, sending: bool = False) -> Iterator[Change]:
+def changing(actor: User | None, uri: str, *, sending: bool = False) -> Iterator[Change]:
     """The chat, locked, in a transaction that commits when the block ends and has changed something.
 
     The first statement does nothing but lock and count. Whatever is judged is read after it, so that it is true until
@@ -148,7 +164,7 @@ def changing(actor: User, uri: str, *, sending: bool = False) -> Iterator[Change
 
 
 @contextmanager
-def accounts_that_last(actor: User, others: Sequence[User], field: str = "username") -> Iterator[None]:
+def accounts_that_last(actor: User | None, others: Sequence[User], field: str = "username") -> Iterator[None]:
     """Around a transaction that names these accounts, of which any may be deleted before it commits.
 
     Raises ``NotAuthenticated`` where the actor is gone, and, where another is, the ``Invalid`` for ``field`` that a
@@ -159,17 +175,27 @@ def accounts_that_last(actor: User, others: Sequence[User], field: str = "userna
     except DatabaseError as error:  # a foreign key, or an update of a row that has gone
         if isinstance(error, DATABASE_AWAY):
             raise
-        stored = stored_users().in_bulk([actor.pk, *(user.pk for user in others)])
-        if actor.pk not in stored:
+        named = [user for user in (actor, *others) if user is not None]
+        stored = stored_users().in_bulk([user.pk for user in named])
+        gone = [user for user in named if user.pk not in stored]
+        if actor in gone:
             raise NotAuthenticated from None
-        if any(user.pk not in stored for user in others):
+        if gone:
             raise access.nobody(field) from None
         raise
 
 
-def _under_lock(actor: User, uri: str) -> Change:
-    membership = Membership.objects.of(actor).filter(chat__uri=uri).select_related("chat__owner").first()
+def _under_lock(actor: User | None, uri: str) -> Change:
+    membership = _membership(actor, uri)
     if membership is None:
         return Change(actor, Chat.objects.select_related("owner").get(uri=uri), None)
-    membership.user = actor
     return Change(actor, membership.chat, membership)
+
+
+def _membership(actor: User | None, uri: str) -> Membership | None:
+    if actor is None:
+        return None
+    membership = Membership.objects.of(actor).filter(chat__uri=uri).select_related("chat__owner").first()
+    if membership is not None:
+        membership.user = actor
+    return membership

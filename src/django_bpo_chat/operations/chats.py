@@ -46,7 +46,7 @@ def start_direct(*, actor: User, username: str) -> tuple[Chat, bool]:
 
 def edit_chat(
     *,
-    actor: User,
+    actor: User | None,
     chat: str,
     title: str | None = None,
     joinable: bool | None = None,

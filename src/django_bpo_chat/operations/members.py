@@ -24,17 +24,17 @@ def join_chat(*, actor: User, chat: str) -> Membership:
         return _admit(change, actor)
 
 
-def add_member(*, actor: User, chat: str, username: str) -> Membership:
+def add_member(*, actor: User | None, chat: str, username: str) -> Membership:
     """Make the user of that handle a member, as the owner or an admin; for a member nothing changes.
 
     Raises ``Invalid`` for a name that is unknown, inactive or unwilling, but only to whom may add;
     ``NotAllowed``, ``NotAMember`` or ``NotFound`` to others.
     """
     with changing(actor, chat) as change:
-        manager = change.require_manager()
+        change.require_manager()
         others = access.contacts(actor, [username], field="username")
         if not others:  # the name is the actor's own
-            return manager
+            return change.require_member()
         present = Membership.objects.present().of(others[0]).filter(chat=change.chat).first()
         return present or _admit(change, others[0])
 
@@ -45,20 +45,14 @@ def leave_chat(*, actor: User, chat: str) -> None:
         _dismiss(change, change.require_group_member())
 
 
-def remove_member(*, actor: User, chat: str, username: str) -> None:
+def remove_member(*, actor: User | None, chat: str, username: str) -> None:
     """Remove the member of that handle: the owner anybody, an admin plain members. One's own handle means to leave.
 
     Raises ``NotAllowed``, ``NotAMember`` or ``NotFound``.
     """
-    if username == handle(actor):
-        leave_chat(actor=actor, chat=chat)
-        return
     with changing(actor, chat) as change:
-        manager = change.require_manager()
-        member = access.present_member(change.chat, username)
-        if member.rank >= manager.rank:
-            raise NotAllowed
-        _dismiss(change, member)
+        is_oneself = username == handle(actor)
+        _dismiss(change, change.require_group_member() if is_oneself else _subordinate(change, username))
 
 
 def release_user(*, user: User) -> None:
@@ -108,6 +102,15 @@ def _admit(change: Change, user: User) -> Membership:
     change.save_member(membership, "role", "joined_at", "left_at", "first_seq", "read_seq")
     change.signal(signals.member_joined, Membership, membership=membership)
     return membership
+
+
+def _subordinate(change: Change, username: str) -> Membership:
+    """The member of that handle, if the actor is above them."""
+    standing = change.require_manager()
+    member = access.present_member(change.chat, username)
+    if member.rank >= standing.rank:
+        raise NotAllowed
+    return member
 
 
 def _dismiss(change: Change, membership: Membership) -> None:

@@ -19,23 +19,24 @@ def send_message(*, actor: User, chat: str, text: str, client_id: str = "") -> t
     text, client_id = texts.clean_message(text), texts.clean_client_id(client_id)
     with changing(actor, chat, sending=True) as change:
         member = change.require_member()
-        sent = _sent_before(change, client_id)
+        sent = _sent_before(member, client_id)
         if sent is not None:
-            _check_repetition(change, sent, text)
+            _check_repetition(member, sent, text)
             return sent, False
-        return _send(change, member, _allowed_text(change, text), client_id), True
+        return _send(change, member, _allowed_text(member, text), client_id), True
 
 
 def edit_message(*, actor: User, chat: str, seq: int, text: str) -> Message:
     """Change the text of one's own message. Raises ``Invalid``, ``NotAllowed``, ``NotAMember`` or ``NotFound``."""
     text = texts.clean_message(text)
     with changing(actor, chat) as change:
-        message = access.visible_message(change.require_member(), seq)
+        member = change.require_member()
+        message = access.visible_message(change.chat, seq, first_seq=member.first_seq)
         if message.is_deleted:
             raise NotFound
         if message.author_id != actor.pk:
             raise NotAllowed
-        text = _allowed_text(change, text)
+        text = _allowed_text(member, text)
         if message.text != text:
             message.text, message.edited_at = text, change.time
             change.save_message(message, "text", "edited_at")
@@ -43,15 +44,17 @@ def edit_message(*, actor: User, chat: str, seq: int, text: str) -> Message:
         return message
 
 
-def delete_message(*, actor: User, chat: str, seq: int) -> Message:
+def delete_message(*, actor: User | None, chat: str, seq: int) -> Message:
     """Leave a tombstone of one's own message, or, as an owner or admin, of anybody's; a tombstone stays as it is.
+
+    The site itself deletes messages of personal chats too.
 
     Raises ``NotAllowed``, ``NotAMember`` or ``NotFound``.
     """
     with changing(actor, chat) as change:
-        member = change.require_member()
-        message = access.visible_message(member, seq)
-        if message.author_id != actor.pk and not member.rank:
+        standing = change.require_standing()
+        message = access.visible_message(change.chat, seq, first_seq=standing.first_seq)
+        if message.author != actor and not standing.rank:
             raise NotAllowed
         if not message.is_deleted:
             message.text, message.deleted_at = "", change.time
@@ -64,7 +67,7 @@ def _send(change: Change, member: Membership, text: str, client_id: str) -> Mess
     message = Message(
         chat=change.chat,
         seq=change.chat.last_seq,
-        author=change.actor,
+        author=member.user,
         text=text,
         client_id=client_id,
         created_at=change.time,
@@ -76,19 +79,19 @@ def _send(change: Change, member: Membership, text: str, client_id: str) -> Mess
     return message
 
 
-def _sent_before(change: Change, client_id: str) -> Message | None:
+def _sent_before(member: Membership, client_id: str) -> Message | None:
     if not client_id:
         return None
-    sent = access.messages_with_authors().filter(chat=change.chat, author=change.actor, client_id=client_id)
+    sent = access.messages_with_authors().filter(chat=member.chat, author=member.user, client_id=client_id)
     return sent.first()
 
 
-def _check_repetition(change: Change, sent: Message, text: str) -> None:
+def _check_repetition(member: Membership, sent: Message, text: str) -> None:
     """Judged by what the text was or would be stored as, so that a site's filter does not break repetitions."""
     untouched = not sent.is_deleted and sent.edited_at is None
-    if untouched and sent.text != text and sent.text != _allowed_text(change, text):
+    if untouched and sent.text != text and sent.text != _allowed_text(member, text):
         raise ClientIdReused
 
 
-def _allowed_text(change: Change, text: str) -> str:
-    return get_adapter().clean_message(change.actor, change.chat, text)
+def _allowed_text(member: Membership, text: str) -> str:
+    return get_adapter().clean_message(member.user, member.chat, text)
