@@ -229,7 +229,7 @@ class Message(models.Model):
     chat = models.ForeignKey(Chat, models.CASCADE, related_name="messages", db_index=False)
     seq = models.PositiveBigIntegerField()
     version = models.PositiveBigIntegerField()
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_index=False)
     text = models.TextField(blank=True)
     client_id = models.CharField(max_length=CLIENT_ID_LENGTH, blank=True)
     created_at = models.DateTimeField()
@@ -243,6 +243,7 @@ class Message(models.Model):
         verbose_name_plural = _("messages")
         indexes: ClassVar = [
             models.Index(fields=["chat", "version"], name="bpo_message_version"),
+            models.Index(fields=["author", "created_at"], name="bpo_message_author"),
             models.Index(fields=["chat", "seq"], condition=Q(deleted_at__isnull=False), name="bpo_message_tombstones"),
         ]
         constraints: ClassVar = [
