@@ -13,7 +13,7 @@ from django.db.models import Count, F, Max, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
-from .users import User
+from .users import User, handle
 
 TITLE_LENGTH = 200
 CLIENT_ID_LENGTH = 64
@@ -204,7 +204,8 @@ class Membership(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user} in {self.chat}"
+        # Nothing that has to be read first: Django's admin lists all memberships of an account that it will delete.
+        return f"{handle(self.user)} in chat {self.chat_id}"
 
     @property
     def is_present(self) -> bool:

@@ -1,0 +1,284 @@
+"""The chat in Django's admin: everything is shown, and what is done is done by operations, as the site itself.
+
+The tables may have millions of rows. So nothing is counted, ordered or searched but by an index.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote
+from django.contrib.auth import get_permission_codename
+from django.core.paginator import Paginator
+from django.db import router, transaction
+from django.db.models import Model
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.text import Truncator
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+
+from . import operations
+from .exceptions import ChatError
+from .models import Chat, Membership, Message
+from .users import User, handle, users_with_handles
+
+LISTED_ROWS = 1000
+"""How many rows a list has at most, all its pages together, and so how many an action is applied to."""
+
+NAMED_ROWS = 10
+"""How many of the rows that an action was refused for are named."""
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic for type checkers only
+    """Counts no further than lists go, in their order, so that the same index answers."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list[:LISTED_ROWS]
+        return int(rows.count())
+
+
+class RowsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for type checkers only
+    """Rows to look at. Whoever may change them may act on them, which never is to save or to delete a row as such."""
+
+    list_per_page = 50
+    ordering: ClassVar[Any] = ("-id",)
+    paginator = BoundedPaginator
+    search_fields = ("chat__uri",)  # what is found, get_search_results() says
+    show_full_result_count = False
+    sortable_by = ()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields or ()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        return self.is_permitted(request, "change")
+
+    def is_permitted(self, request: HttpRequest, action: str) -> bool:
+        codename = get_permission_codename(action, self.opts)
+        return request.user.has_perm(f"{self.opts.app_label}.{codename}")
+
+    # Searching
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """Whole uris and whole handles, as they are written: these an index finds."""
+        uri, _space, rest = search_term.strip().partition(" ")
+        chat = Chat.objects.with_uri(uri).first()
+        if chat is not None:
+            queryset = self.in_chat(queryset, chat, rest.strip())
+        elif uri:
+            queryset = self.of_people(queryset, users_with_handles([search_term.strip()]))
+        return queryset, False
+
+    def in_chat(self, queryset: Any, chat: Chat, rest: str) -> Any:
+        """The rows of this chat, or, if there is more in the search box, those that it names."""
+        raise NotImplementedError
+
+    def of_people(self, queryset: Any, people: Iterable[User]) -> Any:
+        raise NotImplementedError
+
+    # Acting
+
+    def chosen(self, queryset: Any) -> list[Any]:
+        """No more rows than are listed, and by uri: in a request that is one transaction the locks add up."""
+        return sorted(queryset[:LISTED_ROWS], key=lambda row: row.chat.uri)
+
+    def act(self, request: HttpRequest, rows: Sequence[Any], operation: Callable[[Any], object], done: str) -> None:
+        """Each row by itself, together with its line in the log; what is refused is told, and the rest is done."""
+        refused: dict[str, list[str]] = defaultdict(list)
+        for row in rows:
+            try:
+                with transaction.atomic(using=router.db_for_write(self.model)):
+                    operation(row)
+                    self.log_change(request, row, done)
+            except ChatError as error:
+                refused[str(error)].append(str(row))
+        self._report(request, len(rows), refused, done)
+
+    def _report(self, request: HttpRequest, asked: int, refused: dict[str, list[str]], done: str) -> None:
+        if succeeded := asked - sum(map(len, refused.values())):
+            self.message_user(request, f"{done}: {succeeded}", messages.SUCCESS)
+        for reason, names in refused.items():
+            named = ", ".join(names[:NAMED_ROWS]) + (", …" if len(names) > NAMED_ROWS else "")
+            self.message_user(request, f"{reason} {len(names)}: {named}", messages.ERROR)
+
+    # Showing
+
+    def chat_link(self, chat: Chat) -> str:
+        return self.link(str(chat), Chat, "change", quote(chat.pk))
+
+    def person_link(self, user: User | None) -> str | None:
+        """Somebody's handle, whatever the user model shows elsewhere."""
+        return None if user is None else self.link(handle(user), type(user), "change", quote(user.pk))
+
+    def link(self, text: str, model: type[Model], page: str, *arguments: str, **query: str) -> str:
+        """To one of the admin's pages of this model; the mere text where the site has none."""
+        if not self.admin_site.is_registered(model):
+            return text
+        name = f"{self.admin_site.name}:{model._meta.app_label}_{model._meta.model_name}_{page}"
+        return format_html('<a href="{}">{}</a>', reverse(name, args=arguments, query=query), text)
+
+
+@admin.register(Chat)
+class ChatAdmin(RowsAdmin):
+    """The title, the joinable flag and the history of a group may be edited."""
+
+    editable_fields = ("title", "joinable", "history")
+    fields = (
+        "uri",
+        "kind",
+        *editable_fields,
+        "owner_handle",
+        "members_link",
+        "messages_link",
+        "created_at",
+        "changed_at",
+    )
+    list_display = ("uri", "kind", "title", "owner_handle", "member_count", "last_seq", "changed_at")
+    list_select_related = ("owner",)
+    ordering = ("-changed_at", "-id")
+    search_fields = ("uri",)
+    search_help_text = _("The uri of a chat, or the handle of a member. Without it the last changed chats are listed.")
+
+    @admin.display(description=_("owner"))
+    def owner_handle(self, chat: Chat) -> str | None:
+        return self.person_link(chat.owner)
+
+    @admin.display(description=_("members"))
+    def members_link(self, chat: Chat) -> str:
+        return self.link(str(chat.member_count), Membership, "changelist", q=chat.uri)
+
+    @admin.display(description=_("messages"))
+    def messages_link(self, chat: Chat) -> str:
+        return self.link(str(chat.last_seq), Message, "changelist", q=chat.uri)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [name for name in self.fields if name not in self.editable_fields]
+
+    def has_change_permission(self, request: HttpRequest, obj: Chat | None = None) -> bool:
+        """There is nothing to change in a personal chat."""
+        return self.is_permitted(request, "change") and not (obj is not None and obj.is_direct)
+
+    def save_model(self, request: HttpRequest, obj: Chat, form: "ModelForm[Chat]", change: bool) -> None:
+        values = {name: form.cleaned_data[name] for name in form.changed_data}
+        operations.edit_chat(actor=None, chat=obj.uri, **values)
+
+    def in_chat(self, queryset: Any, chat: Chat, rest: str) -> Any:
+        return queryset.none() if rest else queryset.filter(pk=chat.pk)
+
+    def of_people(self, queryset: Any, people: Iterable[User]) -> Any:
+        memberships = Membership.objects.present().filter(user__in=people)
+        return queryset.filter(pk__in=memberships.values("chat"))
+
+
+@admin.register(Membership)
+class MembershipAdmin(RowsAdmin):
+    """Present members may be removed; those who have left are listed too."""
+
+    actions = ("remove",)
+    fields = ("user_handle", "chat_page", "standing", "joined_at", "left_at", "first_seq", "read_seq")
+    list_display = ("user_handle", "chat_page", "standing", "joined_at", "left_at")
+    list_select_related = ("chat", "user")
+    search_help_text = _("The uri of a chat, or a handle, or both. Without it the newest memberships are listed.")
+
+    @admin.display(description=_("user"))
+    def user_handle(self, membership: Membership) -> str | None:
+        return self.person_link(membership.user)
+
+    @admin.display(description=_("chat"))
+    def chat_page(self, membership: Membership) -> str:
+        return self.chat_link(membership.chat)
+
+    @admin.display(description=_("role"))
+    def standing(self, membership: Membership) -> str:
+        return _t("owner") if membership.is_owner else membership.get_role_display()
+
+    @admin.action(description=_("Remove from the chat"), permissions=["act"])
+    def remove(self, request: HttpRequest, queryset: Any) -> None:
+        self.act(request, self.chosen(queryset), _remove, _t("Removed from the chat"))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Only along with the account: where that is deleted, Django asks here too."""
+        return self.is_permitted(request, "delete") and not self._is_on_own_page(request)
+
+    def _is_on_own_page(self, request: HttpRequest) -> bool:
+        page = request.resolver_match.url_name if request.resolver_match else None
+        return (page or "").startswith(f"{self.opts.app_label}_{self.opts.model_name}_")
+
+    def in_chat(self, queryset: Any, chat: Chat, rest: str) -> Any:
+        found = queryset.filter(chat=chat).order_by("-version", "-id")
+        return found.filter(user__in=users_with_handles([rest])) if rest else found
+
+    def of_people(self, queryset: Any, people: Iterable[User]) -> Any:
+        return queryset.filter(user__in=people)
+
+
+@admin.register(Message)
+class MessageAdmin(RowsAdmin):
+    """Texts are read only. A deletion leaves a tombstone, as everywhere."""
+
+    actions = ("delete",)
+    fields = ("chat_page", "seq", "author_handle", "text", "created_at", "edited_at", "deleted_at")
+    list_display = ("name", "author_handle", "beginning", "created_at", "edited_at", "deleted_at")
+    list_select_related = ("chat", "author")
+    search_help_text = _(
+        "The uri of a chat, also with a message's number behind it, or the handle of an author. Without it the newest"
+        " messages are listed."
+    )
+
+    @admin.display(description=_("message"))
+    def name(self, message: Message) -> str:
+        return str(message)
+
+    @admin.display(description=_("chat"))
+    def chat_page(self, message: Message) -> str:
+        return self.chat_link(message.chat)
+
+    @admin.display(description=_("author"))
+    def author_handle(self, message: Message) -> str | None:
+        return self.person_link(message.author)
+
+    @admin.display(description=_("text"))
+    def beginning(self, message: Message) -> str:
+        return Truncator(message.text).chars(80)
+
+    @admin.action(description=_("Delete (leave a tombstone)"), permissions=["act"])
+    def delete(self, request: HttpRequest, queryset: Any) -> None:
+        rows = [row for row in self.chosen(queryset) if not row.is_deleted]
+        self.act(request, rows, _delete, _t("Deleted, a tombstone is left"))
+
+    def in_chat(self, queryset: Any, chat: Chat, rest: str) -> Any:
+        found = queryset.filter(chat=chat).order_by("-seq")
+        return found.filter(seq=_number(rest)) if rest else found
+
+    def of_people(self, queryset: Any, people: Iterable[User]) -> Any:
+        """By time, for which there is an index: by id, PostgreSQL may look for theirs among everybody's."""
+        return queryset.filter(author__in=people).order_by("-created_at", "-id")
+
+
+def _remove(membership: Membership) -> None:
+    operations.remove_member(actor=None, chat=membership.chat.uri, username=handle(membership.user))
+
+
+def _delete(message: Message) -> None:
+    operations.delete_message(actor=None, chat=message.chat.uri, seq=message.seq)
+
+
+def _number(text: str) -> int:
+    """The seq in ``5`` or ``#5``; 0, which none has, for anything else."""
+    digits = text.removeprefix("#")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else 0

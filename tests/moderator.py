@@ -1,0 +1,56 @@
+"""People of the staff, who use the admin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.contrib.messages import get_messages
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+
+from tests.person import Person
+
+
+class Moderator:
+    """Somebody of the staff, with these permissions, or, without any given, all."""
+
+    def __init__(self, name: str, *permissions: str) -> None:
+        self.person = Person(name)
+        self.user: Any = self.person.user
+        self.user.is_staff = True
+        self.user.is_superuser = not permissions
+        self.user.save()
+        # Others may have permissions of the same name.
+        found = Permission.objects.filter(
+            codename__in=permissions, content_type__app_label__in=["bpo_chat", get_user_model()._meta.app_label]
+        )
+        assert len(found) == len(permissions)
+        self.user.user_permissions.set(found)
+        self.client = Client()
+        self.client.force_login(self.user)
+
+    def page(self, model: type[Model], name: str, row: Model | None = None) -> str:
+        arguments = [] if row is None else [row.pk]
+        return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{name}", args=arguments)
+
+    def get(self, model: type[Model], name: str, row: Model | None = None, **query: Any) -> Any:
+        return self.client.get(self.page(model, name, row), query)
+
+    def post(self, model: type[Model], name: str, row: Model | None = None, **form: Any) -> Any:
+        return self.client.post(self.page(model, name, row), form)
+
+    def act(self, action: str, rows: Sequence[Model], **form: Any) -> list[str]:
+        """What the admin says to an action on these rows."""
+        chosen = {"action": action, "_selected_action": [row.pk for row in rows], "index": 0, **form}
+        answer: Any = self.client.post(self.page(type(rows[0]), "changelist"), chosen)
+        assert answer.status_code in {200, 302}
+        return [str(message) for message in get_messages(answer.wsgi_request)]
+
+    def found(self, model: type[Model], search: str) -> list[Any]:
+        answer = self.get(model, "changelist", q=search)
+        assert answer.status_code == 200
+        return list(answer.context["cl"].result_list)

@@ -1,0 +1,111 @@
+"""What the admin's lists ask of the database where there are very many rows."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.db.models import Model
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from django_bpo_chat.adapter import get_adapter
+from django_bpo_chat.admin import LISTED_ROWS
+from django_bpo_chat.models import Chat, Membership, Message
+from django_bpo_chat.users import handle
+from tests.moderator import Moderator
+
+user_model = get_user_model()
+
+CHATS, MEMBERS, MESSAGES = 200, 250, 251
+IS_POSTGRES = connection.vendor == "postgresql"  # whose plans tell
+PER_PAGE = 50
+PAGES = LISTED_ROWS // PER_PAGE
+
+
+@pytest.fixture
+def large_site(db: None) -> str:
+    """50,000 messages and as many memberships; one chat's uri. Of the people one wrote a tenth, all long ago."""
+    people = [get_adapter().new_user(f"other{n}", f"other{n}@email.com") for n in range(MEMBERS)]
+    for person in people:
+        person.set_unusable_password()
+    user_model._default_manager.bulk_create(people)
+    chats = Chat.objects.bulk_create(
+        Chat(owner=people[0], member_count=MEMBERS, last_seq=MESSAGES - 1, version=MESSAGES) for _ in range(CHATS)
+    )
+    Membership.objects.bulk_create(Membership(chat=chat, user=person) for person in people for chat in chats)
+    start = timezone.now()
+    Message.objects.bulk_create(
+        Message(
+            chat=chat,
+            seq=n,
+            version=n + 1,
+            author=people[0] if place < CHATS // 10 else people[n % MEMBERS],
+            text=f"Hello {n}",
+            created_at=start + timedelta(seconds=place * MESSAGES + n),
+        )
+        for place, chat in enumerate(chats)
+        for n in range(1, MESSAGES)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return str(chats[7].uri)
+
+
+def test_lists_of_a_large_site_are_read_by_indexes(subtests: pytest.Subtests, large_site: str) -> None:
+    ines = Moderator("ines")
+    if IS_POSTGRES:
+        assert is_scan("SELECT COUNT(*) FROM bpo_chat_message WHERE text = 'x'")
+        assert is_scan("SELECT * FROM bpo_chat_membership ORDER BY joined_at LIMIT 50")
+        assert is_scan("SELECT * FROM bpo_chat_message WHERE author_id IS NOT NULL AND text = 'x' ORDER BY id LIMIT 9")
+    members = Membership.objects.filter(chat__uri=large_site).order_by("id")
+    prolific, someone = (handle(member.user) for member in members[:2])
+    # Who is asking, in two; how many rows, and which; before these, whose or of which chat.
+    views: list[tuple[dict[str, str], int]] = [
+        ({}, 4),
+        ({"p": "4"}, 4),
+        ({"p": f"{PAGES}"}, 4),
+        ({"q": someone}, 5),
+        ({"q": prolific}, 5),
+        ({"q": large_site}, 5),
+        ({"q": f"{large_site} 5"}, 6),
+        ({"q": f"{large_site} {someone}"}, 6),
+    ]
+    for model in (Chat, Membership, Message):
+        for query, number in views:
+            if model is Chat and "p" in query:
+                continue
+            with subtests.test(model=model, query=query):
+                asked, found = visit(ines, model, **query)
+                assert len(asked) <= number, asked
+                assert not [sql for sql in asked if IS_POSTGRES and is_scan(sql)]
+                assert found.result_count <= LISTED_ROWS
+    # They end somewhere.
+    _, found = visit(ines, Message, p=str(PAGES))
+    assert (found.result_count, found.paginator.num_pages) == (LISTED_ROWS, PAGES)
+    newest = Message.objects.order_by("-pk")[LISTED_ROWS - PER_PAGE : LISTED_ROWS]
+    assert list(found.result_list) == list(newest)
+    assert ines.get(Message, "changelist", p=PAGES + 1).status_code == 302
+
+
+def visit(moderator: Moderator, model: type[Model], **query: str) -> tuple[list[str], Any]:
+    """The statements of a list's page, and the list."""
+    with CaptureQueriesContext(connection) as queries:
+        answer = moderator.get(model, "changelist", **query)
+    assert answer.status_code == 200
+    return [query["sql"] for query in queries], answer.context["cl"]
+
+
+def is_scan(sql: str) -> bool:
+    """Whether PostgreSQL would look through all messages or all memberships to answer this, in whatever order."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {sql}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    looked_through = (
+        r"Seq Scan on bpo_chat_(message|membership)\b|using bpo_chat_(message|membership)_pkey .*\n *Filter:"
+    )
+    return re.search(looked_through, plan) is not None
