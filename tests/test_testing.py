@@ -52,8 +52,7 @@ def test_a_socket_speaks_and_hears(chat_user: MakeUser, chat_socket: Connect) ->
     assert walis.hear()["messages"] == mabels.hear()["messages"] == [answer["message"]]
     wali.delete()
     with pytest.raises(Closed) as closed:
-        while walis.hear():
-            pass
+        list(iter(walis.hear, None))
     assert closed.value.code == 4401
     assert mabels.ask("read", chat=uri, seq=1)["unread_count"] == 0
 
