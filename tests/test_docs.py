@@ -14,7 +14,8 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -565,8 +566,8 @@ def test_the_integration_of_the_readme(project: Project) -> None:
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Demo]:
-    with Demo(DATABASE_URL=f"sqlite:///{tmp_path / 'demo.sqlite3'}") as running:
-        yield running
+    with Demo(DATABASE_URL=f"sqlite:///{tmp_path / 'demo.sqlite3'}") as started:
+        yield started
 
 
 def send_as_mabel(demo: Demo, text: str) -> None:
@@ -619,21 +620,18 @@ def test_the_reference_client_has_everything_after_the_server_was_killed(
 
     async def talk() -> Any:
         clients = [chat_client(server.http, person.email, "password123") for person in (wali, mabel)]
-        running = [asyncio.create_task(client.run()) for client in clients]
-        writer, reader = clients
-        await until(lambda: all(uri in client.chats for client in clients))
-        await writer.send(uri, "before")
-        await until(lambda: len(reader.chats[uri].messages) == 1)
-        await asyncio.to_thread(server.kill)
-        await writer.send(uri, "meanwhile")
-        await asyncio.to_thread(server.start)
-        await until(lambda: len(reader.chats[uri].messages) == 2)
-        await reader.send(uri, "after")
-        await until(lambda: all(len(client.chats[uri].messages) == 3 for client in clients))
-        assert not any(task.done() or client.outbox for task, client in zip(running, clients, strict=True))
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        async with running(*clients):
+            writer, reader = clients
+            await until(lambda: all(uri in client.chats for client in clients))
+            await writer.send(uri, "before")
+            await until(lambda: len(reader.chats[uri].messages) == 1)
+            await asyncio.to_thread(server.kill)
+            await writer.send(uri, "meanwhile")
+            await asyncio.to_thread(server.start)
+            await until(lambda: len(reader.chats[uri].messages) == 2)
+            await reader.send(uri, "after")
+            await until(lambda: all(len(client.chats[uri].messages) == 3 for client in clients))
+            assert not any(client.outbox for client in clients)
         return [client.chats[uri].messages for client in clients]
 
     views = asyncio.run(talk())
@@ -664,15 +662,13 @@ def test_the_reference_client_renews_its_token_and_never_speaks_out_of_turn(
 
     async def talk() -> None:
         client = WatchedClient(server.http, wali.email, "password123")
-        running = asyncio.create_task(client.run())
-        for n in range(30):
-            await client.send(uri, f"{n}")
-            await asyncio.sleep(0.1)
-        await until(lambda: not client.outbox and {"type": "ok"} in heard)
-        assert len(client.chats[uri].messages) == 30
-        assert len(connections) == 1
-        assert not running.done()
-        running.cancel()
+        async with running(client):
+            for n in range(30):
+                await client.send(uri, f"{n}")
+                await asyncio.sleep(0.1)
+            await until(lambda: not client.outbox and {"type": "ok"} in heard)
+            assert len(client.chats[uri].messages) == 30
+            assert len(connections) == 1
 
     asyncio.run(talk())
 
@@ -687,14 +683,13 @@ def test_the_history_of_the_reference_client_has_no_hole(serve: Callable[..., Se
 
     async def read() -> list[int]:
         client = chat_client(server.http, wali.email, "password123")
-        running = asyncio.create_task(client.run())
-        await until(lambda: uri in client.chats)
-        await asyncio.to_thread(with_own_connection, lambda: wali.edit(uri, 3, "three"))
-        await client.send(uri, "the last")
-        await until(lambda: not client.outbox and 3 in client.chats[uri].messages)
-        while await client.load_history(uri):
-            pass
-        running.cancel()
+        async with running(client):
+            await until(lambda: uri in client.chats)
+            await asyncio.to_thread(with_own_connection, lambda: wali.edit(uri, 3, "three"))
+            await client.send(uri, "the last")
+            await until(lambda: not client.outbox and 3 in client.chats[uri].messages)
+            while await client.load_history(uri):
+                pass
         return sorted(client.chats[uri].messages)
 
     assert asyncio.run(read()) == list(range(1, 122))
@@ -707,6 +702,19 @@ def load(path: Path) -> Any:
     sys.modules[path.stem] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@asynccontextmanager
+async def running(*clients: Any) -> AsyncIterator[None]:
+    """Connected, none of them gives up, and all have closed their connections in the end."""
+    tasks = [asyncio.create_task(client.run()) for client in clients]
+    try:
+        yield
+        assert not any(task.done() for task in tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.dispatch import receiver
 from rest_framework import serializers
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
-from django_bpo_chat import adapter, operations, signals
+from django_bpo_chat import adapter, operations
 from django_bpo_chat.accounts.serializers import SignUpInput
-from django_bpo_chat.models import Chat
+from django_bpo_chat.models import Chat, Message
 from django_bpo_chat.serializers import SendMessageInput
 from django_bpo_chat.users import User, handle, handle_field, stored_users
 
@@ -60,9 +59,8 @@ class Slowly(SimpleRateThrottle):
         return self.get_ident(request) if request.method == "POST" else None
 
 
-@receiver(signals.message_sent)
-def answer(message: Any, chat: Chat, actor: User, **_: Any) -> None:
-    """The office answers whoever writes to it, when nobody is there."""
+def answer(message: Message, chat: Chat, actor: User, **_: Any) -> None:
+    """The office answers whoever writes to it, when nobody is there: a receiver of ``message_sent``."""
     office = stored_users().filter(**{handle_field(): "office"}).first()
     if chat.title == "Office" and office is not None and actor != office:
         operations.send_message(actor=office, chat=chat.uri, text=f"{handle(actor)}, we have got your {message.seq}.")

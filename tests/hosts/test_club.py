@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from django.core.cache import cache
 
+from django_bpo_chat import signals
 from tests.clients import Connect, Dial
 from tests.fixtures import Configure
 from tests.hosts import club
@@ -19,6 +22,13 @@ INES = {"username": "ines", "email": "ines@email.com", "password": PASSWORD, "pa
 @pytest.fixture(autouse=True)
 def no_counts() -> None:
     cache.clear()
+
+
+@pytest.fixture
+def answering_office() -> Iterator[None]:
+    signals.message_sent.connect(club.answer)
+    yield
+    signals.message_sent.disconnect(club.answer)
 
 
 @pytest.mark.django_db
@@ -116,7 +126,7 @@ def test_a_site_may_slow_its_visitors_down(configure: Configure, wali: Person) -
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_sites_own_code_hears_of_messages_and_may_answer(wali: Person, mabel: Person) -> None:
+def test_a_sites_own_code_hears_of_messages_and_may_answer(answering_office: None, wali: Person, mabel: Person) -> None:
     office = Person("office")
     wanted, other = wali.start(mabel, office, title="Office"), wali.start(mabel, office, title="Picnic")
     mabel.send(other, "Lemonade?")
