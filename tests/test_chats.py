@@ -400,6 +400,7 @@ def test_what_is_no_message_does_not_lift_a_chat(wali: Person, mabel: Person) ->
     assert uris(wali.chats()) == [busy, quiet]
 
 
+@pytest.mark.times
 def test_the_list_is_paged_by_cursor_both_ways(wali: Person) -> None:
     everything = [wali.start() for _ in range(7)][::-1]
     pages = [wali.chats(limit=3)]
@@ -415,6 +416,7 @@ def test_the_list_is_paged_by_cursor_both_ways(wali: Person) -> None:
     assert wali.get(back[-1]["next"]).done()["results"] == pages[1]["results"]
 
 
+@pytest.mark.times
 def test_pages_skip_and_repeat_nothing_while_chats_move(wali: Person) -> None:
     everything = [wali.start() for _ in range(6)][::-1]
     first = wali.chats(limit=3)
@@ -426,6 +428,7 @@ def test_pages_skip_and_repeat_nothing_while_chats_move(wali: Person) -> None:
     assert second["next"] is None
 
 
+@pytest.mark.times
 def test_a_page_has_50_chats_and_at_most_200(wali: Person) -> None:
     for _ in range(51):
         wali.start()

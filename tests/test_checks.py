@@ -499,6 +499,21 @@ def test_w015_sqlite_with_deferred_transactions(other: Other, options: Any, is_n
 
 
 @pytest.mark.parametrize(
+    ("use_tz", "zone", "is_named"),
+    [
+        (False, "America/Chicago", True),
+        (False, "Africa/Casablanca", True),
+        (False, "Asia/Kathmandu", False),
+        (False, "UTC", False),
+        (True, "America/Chicago", False),
+    ],
+)
+def test_w020_an_hour_that_comes_twice(settings: LazySettings, use_tz: bool, zone: str, is_named: bool) -> None:
+    settings.USE_TZ, settings.TIME_ZONE = use_tz, zone
+    assert warned_of("W020") == is_named
+
+
+@pytest.mark.parametrize(
     ("database", "is_named"),
     [
         ({"CONN_MAX_AGE": 60}, True),
@@ -656,6 +671,7 @@ CORE = {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": 
         ("W016", {"DATABASES": postgres(CONN_MAX_AGE=60)}),
         ("W017", {"DATABASES": postgres()}),
         ("W018", {"CHANNEL_LAYERS": {"default": CORE}}),
+        ("W020", {"USE_TZ": False, "TIME_ZONE": "America/Chicago"}),
     ],
 )
 def test_the_remedy_on_the_page_silences_the_check(

@@ -229,6 +229,7 @@ def test_links_lead_to_the_same_api(wali: Person) -> None:
     assert (link.scheme, link.netloc, link.path) == ("http", "testserver", f"/api/v1/chats/{uri}/messages/")
 
 
+@pytest.mark.times
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu"])
 def test_times_are_rfc_3339_in_utc_whatever_the_zone_of_the_site(
     settings: LazySettings, wali: Person, zone: str

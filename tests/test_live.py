@@ -566,6 +566,7 @@ def test_a_sweep_finds_accounts_that_ended_without_a_word(
     assert sockets[0].heard() == []
 
 
+@pytest.mark.times
 @pytest.mark.usefixtures("quick_sweeps")
 def test_a_sweep_finds_changes_that_nobody_told_of(connect: Connect, wali: Person, mabel: Person) -> None:
     held, not_held = wali.start(mabel), wali.start(mabel)
@@ -601,6 +602,7 @@ def test_news_of_hundreds_of_chats_at_once_are_no_reason_to_send_a_client_away(
     assert news == set(uris)
 
 
+@pytest.mark.times
 @pytest.mark.usefixtures("quick_sweeps")
 @pytest.mark.parametrize("is_held", [True, False], ids=["held", "not held"])
 @pytest.mark.parametrize("goes_on", [True, False], ids=["goes on", "silent"])
@@ -696,6 +698,7 @@ def test_a_late_message_is_heard_after_a_read_mark(connect: Connect, wali: Perso
     assert texts([walis.hear()]) == ["Late"]
 
 
+@pytest.mark.times
 @pytest.mark.usefixtures("quick_sweeps")
 def test_a_time_from_the_future_does_not_blind_the_sweep(connect: Connect, wali: Person, mabel: Person) -> None:
     Chat.objects.filter(uri=wali.start()).update(changed_at=timezone.now() + timedelta(days=9))

@@ -296,6 +296,7 @@ def test_whoever_enters_an_empty_chat_owns_it(wali: Person, mabel: Person, otis:
 # The list
 
 
+@pytest.mark.times
 def test_the_list_of_members_is_paged_both_ways(wali: Person, crowd: Callable[[int], Sequence[Person]]) -> None:
     people = crowd(6)
     uri = wali.start(*people)

@@ -10,9 +10,10 @@ from typing import Any, ClassVar, TypeVar
 from django.conf import settings
 from django.db import models, router
 from django.db.models import Count, F, Max, OuterRef, Q, Subquery
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
+from .clock import ClockTime
 from .users import User, handle
 
 TITLE_LENGTH = 200
@@ -29,23 +30,6 @@ def pair_key(one: User, other: User) -> str:
     """The same key for the same two users, whoever asks first and whatever their primary keys are."""
     low, high = sorted(str(user.pk) for user in (one, other))
     return hashlib.sha256(f"{len(low)}:{low}{high}".encode()).hexdigest()
-
-
-class ClockTime(Now):
-    """The database's time at this very moment.
-
-    PostgreSQL's ``now()`` stands still within a transaction, and even a statement's time is from before it waited for
-    a lock; messages must not be younger than those that follow them.
-    """
-
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Any]:
-        return self.as_sql(compiler, connection, template="CLOCK_TIMESTAMP()", **context)
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Any]:
-        # SQLite compares times as texts, and knows milliseconds only, where Django writes microseconds or, if they
-        # are zero, none: six digits that never are zero make every comparison with a parameter true.
-        template = "STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f001', 'NOW')"
-        return self.as_sql(compiler, connection, template=template, **context)
 
 
 Row = TypeVar("Row", bound=models.Model)

@@ -6,10 +6,11 @@ What the functions read of related rows (a message's author, a member's user) ha
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from .adapter import get_adapter
+from .clock import to_utc
 from .exceptions import ParseError, TooLarge
 from .models import Chat, Membership, Message
 from .users import User, handle
@@ -103,7 +104,7 @@ def instant(moment: datetime | None) -> str | None:
     """RFC 3339 in UTC with ``Z``, to the microsecond."""
     if moment is None:
         return None
-    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return to_utc(moment).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def user(user: User | None) -> Dict:

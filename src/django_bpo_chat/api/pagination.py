@@ -14,6 +14,7 @@ from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ..clock import from_utc, to_utc
 from ..exceptions import Invalid
 from ..http import absolute_url
 from ..serializers import BIGGEST, PageQuery, validated
@@ -103,8 +104,8 @@ class KeysetPagination(BasePagination):
 
 
 def microseconds(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    return (to_utc(moment) - EPOCH) // timedelta(microseconds=1)
 
 
 def from_microseconds(count: int) -> datetime:
-    return EPOCH + timedelta(microseconds=count)
+    return from_utc(EPOCH + timedelta(microseconds=count))

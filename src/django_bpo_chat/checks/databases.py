@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags
 from django.core.checks import Warning as CheckWarning
@@ -75,6 +78,23 @@ def check_postgres() -> Iterator[CheckMessage]:
             "Where the role or the server sets a limit, silence this check.",
             id="bpo_chat.W017",
         )
+
+
+@check(Tags.compatibility, deploy=True)
+def check_local_time() -> Iterator[CheckMessage]:
+    if not settings.USE_TZ and _changes_clocks(settings.TIME_ZONE):
+        yield CheckWarning(
+            f"With USE_TZ = False the database tells the time of {settings.TIME_ZONE}, where one hour a year comes "
+            "twice.",
+            hint="During that hour what no process was told of is found late, and pages of the list of chats may skip "
+            'some. Set USE_TZ = True, or TIME_ZONE = "UTC".',
+            id="bpo_chat.W020",
+        )
+
+
+def _changes_clocks(zone: str) -> bool:
+    months = (datetime(datetime.now(timezone.utc).year, month, 1, tzinfo=ZoneInfo(zone)) for month in range(1, 13))
+    return len({month.utcoffset() for month in months}) > 1
 
 
 def _database() -> Any:

@@ -11,8 +11,9 @@ from django.db.models import F, Model
 from django.dispatch import Signal
 
 from .. import access, events, signals, wire
+from ..clock import ClockTime
 from ..exceptions import DATABASE_AWAY, NotAllowed, NotAuthenticated
-from ..models import Chat, ClockTime, Membership, Message
+from ..models import Chat, Membership, Message
 from ..users import User, stored_users
 
 
