@@ -11,6 +11,7 @@ exclude_patterns = ["_build"]
 nitpicky = True
 
 myst_heading_anchors = 3
+myst_enable_extensions = ["deflist"]
 
 html_theme = "furo"
 html_title = f"{project} {release}"

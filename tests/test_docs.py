@@ -37,7 +37,7 @@ from tests.parallel import with_own_connection
 from tests.person import Bearer, Person, Visitor
 from tests.processes import test_browser
 from tests.processes.sites import site
-from tests.servers import LiveServer, Server, example_environment
+from tests.servers import EXAMPLE_PROJECT, LiveServer, Server, example_environment
 from tests.services import Service
 from tests.test_demo import Demo
 
@@ -486,13 +486,14 @@ class Project(Service):
     def __init__(self) -> None:
         super().__init__()
         self.cwd = self.directory
+        self.bin = Path(sys.executable).parent
         self.server = ""
 
     def command(self) -> list[str | Path]:
         return [*shlex.split(self.server)]
 
     def environment(self) -> Mapping[str, str]:
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        path = os.pathsep.join([str(self.bin), os.environ["PATH"]])
         return example_environment(PATH=path, UVICORN_PORT=str(self.port))
 
     def ready(self) -> bool:
@@ -511,7 +512,7 @@ class Project(Service):
             self.start()
         elif not line.startswith(("python3 -m venv ", ". .venv/", "pip install ")):  # tox has done this
             return subprocess.run(
-                shlex.split(line), cwd=self.cwd, env=self.environment(), check=True, stdout=subprocess.PIPE, text=True
+                line, shell=True, cwd=self.cwd, env=self.environment(), check=True, stdout=subprocess.PIPE, text=True
             ).stdout
         return ""
 
@@ -542,6 +543,21 @@ def project() -> Iterator[Project]:
     finally:
         print(made.log.read_text() if made.log.exists() else "no server was started")
         made.close()
+
+
+def test_the_fixtures_of_the_testing_page(tmp_path: Path) -> None:
+    """They are there without being asked for: the package is a plugin of pytest."""
+    test = tmp_path / "test_chat.py"
+    test.write_text(file(DOCS / "testing.md", "tests/test_chat.py"))
+    printed = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", os.devnull, "--ds=config.settings", str(test)],
+        cwd=tmp_path,
+        env=example_environment(DATABASE_URL=f"sqlite:///{tmp_path / 'db.sqlite3'}", PYTHONPATH=str(EXAMPLE_PROJECT)),
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    assert "1 passed" in printed, printed
 
 
 @pytest.mark.processes

@@ -14,7 +14,7 @@ from django_bpo_chat import adapter, operations
 from django_bpo_chat.accounts.serializers import SignUpInput
 from django_bpo_chat.models import Chat, Message
 from django_bpo_chat.serializers import SendMessageInput
-from django_bpo_chat.users import User, handle, handle_field, stored_users
+from django_bpo_chat.users import User, handle
 
 SUSPENDED = "Suspended"
 """As the first name of somebody who has not paid."""
@@ -60,7 +60,8 @@ class Slowly(SimpleRateThrottle):
 
 
 def answer(message: Message, chat: Chat, actor: User, **_: Any) -> None:
-    """The office answers whoever writes to it, when nobody is there: a receiver of ``message_sent``."""
-    office = stored_users().filter(**{handle_field(): "office"}).first()
-    if chat.title == "Office" and office is not None and actor != office:
-        operations.send_message(actor=office, chat=chat.uri, text=f"{handle(actor)}, we have got your {message.seq}.")
+    """In its own chats the office answers whoever writes, when nobody is there: a receiver of ``message_sent``."""
+    office = chat.owner
+    if chat.title == "Office" and office and actor != office:
+        text = f"{handle(actor)}, we have got your {message.seq}."
+        operations.send_message(actor=office, chat=chat.uri, text=text)

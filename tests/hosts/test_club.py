@@ -128,7 +128,7 @@ def test_a_site_may_slow_its_visitors_down(configure: Configure, wali: Person) -
 @pytest.mark.django_db(transaction=True)
 def test_a_sites_own_code_hears_of_messages_and_may_answer(answering_office: None, wali: Person, mabel: Person) -> None:
     office = Person("office")
-    wanted, other = wali.start(mabel, office, title="Office"), wali.start(mabel, office, title="Picnic")
+    wanted, other = office.start(wali, mabel, title="Office"), office.start(wali, mabel, title="Picnic")
     mabel.send(other, "Lemonade?")
     for _ in range(2):
         mabel.send(wanted, "The printer is on fire", client_id="c1")
