@@ -48,13 +48,13 @@ class Gunicorn(ExampleProcess):
 class Someone:
     """With an account, and logged in."""
 
-    def __init__(self, server: ExampleProcess, username: str) -> None:
+    def __init__(self, server: ExampleProcess, username: str, password: str = PASSWORD) -> None:
         self.username = username
         self.http = httpx.Client(base_url=f"{server.http}/api/v1/", timeout=30)
         self.email = f"{username}@email.com"
-        form = {"username": username, "email": self.email, "password": PASSWORD, "password2": PASSWORD}
+        form = {"username": username, "email": self.email, "password": password, "password2": password}
         self.call("POST", "users/signup/", form)
-        self.tokens = self.call("POST", "users/login", {"email": self.email, "password": PASSWORD})
+        self.tokens = self.call("POST", "users/login", {"email": self.email, "password": password})
         self.http.headers["Authorization"] = f"Bearer {self.tokens['access']}"
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
