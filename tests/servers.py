@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
+import pytest
 import uvicorn
 
 from tests.services import Service
@@ -118,3 +120,10 @@ class LiveServer:
         self._server.should_exit = True
         self._thread.join(timeout=10)
         assert not self._thread.is_alive(), "uvicorn did not end"
+
+
+def logged_errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the server has logged as errors in this test; it is expected from now on."""
+    logged = [each.getMessage() for each in caplog.get_records("call") if each.levelno >= logging.ERROR]
+    caplog.get_records("call").clear()
+    return logged

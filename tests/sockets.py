@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -10,7 +9,7 @@ import pytest
 
 from tests.clients import ChatSocket, Connect, Dial, open_socket
 from tests.person import Person
-from tests.servers import LiveServer
+from tests.servers import LiveServer, logged_errors
 
 
 @pytest.fixture
@@ -18,7 +17,7 @@ def dial(live: LiveServer, caplog: pytest.LogCaptureFixture) -> Iterator[Dial]:
     """Open a socket that has not said anything yet: ``dial(headers=…)``. The server logs no error meanwhile."""
     with ExitStack() as sockets:
         yield lambda query="", **options: sockets.enter_context(open_socket(live.ws + query, **options))
-    assert not [each.getMessage() for each in caplog.get_records("call") if each.levelno >= logging.ERROR]
+    assert logged_errors(caplog) == []
 
 
 @pytest.fixture

@@ -1,18 +1,22 @@
 """Who is at the other end of a socket: whoever the site's authentication classes find, asked as for a request."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
+from django.http import Http404
+from rest_framework import exceptions as drf
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
-from rest_framework.exceptions import APIException
 from rest_framework.request import Request
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.settings import api_settings as jwt_settings
 
 from ..exceptions import NotAllowed, NotAuthenticated
 from ..http import ChatAPIView
@@ -22,11 +26,18 @@ from ..users import User
 from . import sessions
 
 Scope = Mapping[str, Any]
+Headers = list[tuple[bytes, bytes]]
 
 TRUSTED_SECONDS = 300
 """Until a login without an expiry of its own is looked at again; what a log-out may take where the bus has lost it."""
 
 TOKEN_PARAMETERS = frozenset({"access", "access_token", "authorization", "jwt", "token"})
+
+BODY_HEADERS = frozenset({b"content-length", b"content-type"})
+"""A handshake has no body, and Django fails at what some of these say of one."""
+
+BROWSERS_OWN_SCHEMES = frozenset({b"basic", b"digest", b"negotiate", b"ntlm"})
+"""Of ``Authorization``: what a browser sends by itself, whoever's page it shows, as it does cookies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,7 @@ class Login:
     name: str | None
     stamp: str
     expires_at: float
+    authentication: BaseAuthentication
     token: Any = None
     look_again: Callable[[], "Login"] | None = None
     is_session: bool = False
@@ -53,44 +65,55 @@ def has_token_in_url(scope: Scope) -> bool:
 
 
 class Handshake:
-    """The request with which a socket begins, as REST framework's classes see requests. All methods may ask the
-    database."""
+    """The request with which a socket begins, as REST framework's classes see requests.
+
+    They are asked with a new request each time, since they may keep on it what they have found. All methods may ask
+    the database.
+    """
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self._view = ChatAPIView(kwargs={})
-        self._request = self._view.request = _request(scope)
 
     def login(self) -> Login | None:
         """Whom the handshake itself proves; None for a stranger.
 
         Raises ``NotAuthenticated`` for a token that is not valid: then nothing else is tried.
         """
-        for each in self._view.get_authenticators():
+        request = self._get(self._trusted_headers())
+        for each in _authentications():
             if isinstance(each, SessionAuthentication):
-                login = self._session_login()
+                login = _session_login(each, request, self._login_again)
             else:
-                login = _login(each, self._request, self._login_again)
+                login = _login(each, request, self._login_again)
             if login is not None:
                 return login
         return None
 
     def token_login(self, token: str) -> Login:
-        """Whom a token proves that came in a frame. Raises ``NotAuthenticated``."""
-        for each in self._view.get_authenticators():
-            scheme = (each.authenticate_header(self._request) or "").partition(" ")[0]
-            if scheme and token.isascii():
-                request = _request(self._scope, f"{scheme} {token}")
+        """Whom a token proves that came in a frame, and nothing else. Raises ``NotAuthenticated``."""
+        for each in _authentications():
+            headers = self._headers_with_token(each, token)
+            if headers is not None:
                 with suppress(NotAuthenticated):
-                    login = _login(each, request, lambda: self.token_login(token))
+                    login = _login(each, self._get(headers), lambda: self.token_login(token))
                     if login is not None:
                         return login
         raise NotAuthenticated
 
-    def check_permissions(self, login: Login) -> None:
-        """Raises ``NotAllowed`` where one of the site's permission classes says no."""
-        self._request.user, self._request.auth = login.user, login.token
-        if not all(each.has_permission(self._request, self._view) for each in self._view.get_permissions()):
+    def check_permissions(self, login: Login, method: str = "GET", chat: str | None = None) -> None:
+        """Ask the site's permission classes, as of a request with this method for this chat.
+
+        Raises ``NotAllowed``, or what an authentication class that they ask may mean, ``NotAuthenticated``.
+        """
+        request = AuthenticatedRequest(self._http_request(method, self._trusted_headers()), login)
+        view = ChatAPIView(request=request, args=(), kwargs={} if chat is None else {"uri": chat})
+        try:
+            permitted = all(each.has_permission(request, view) for each in view.get_permissions())
+        except (drf.NotAuthenticated, drf.AuthenticationFailed) as error:
+            raise NotAuthenticated from error
+        except (drf.APIException, PermissionDenied, Http404) as error:
+            raise NotAllowed from error
+        if not permitted:
             raise NotAllowed
 
     def _login_again(self) -> Login:
@@ -99,26 +122,79 @@ class Handshake:
             raise NotAuthenticated
         return login
 
-    def _session_login(self) -> Login | None:
-        session = sessions.session_of(self._scope)
-        if session is None:
+    def _http_request(self, method: str, headers: Headers) -> ASGIRequest:
+        return ASGIRequest({**self._scope, "type": "http", "method": method, "headers": headers}, BytesIO())
+
+    def _get(self, headers: Headers) -> Request:
+        return Request(self._http_request("GET", headers))
+
+    def _headers(self, without: Iterable[bytes] = ()) -> Headers:
+        left_out = BODY_HEADERS.union(without)
+        return [(name, value) for name, value in self._scope.get("headers", ()) if name.lower() not in left_out]
+
+    def _trusted_headers(self) -> Headers:
+        """Without what a browser adds by itself, where it shows the page of another site."""
+        headers = self._headers()
+        request = self._get(headers)
+        if sessions.is_same_origin(request):
+            return headers
+        is_foreign = "HTTP_ORIGIN" in request.META
+        return [
+            (name, value)
+            for name, value in headers
+            if name.lower() != b"cookie" and not (is_foreign and _is_browsers_own(name, value))
+        ]
+
+    def _headers_with_token(self, authentication: BaseAuthentication, token: str) -> Headers | None:
+        """The token where this class looks for one, in the place of all else that proves anything; None if nowhere."""
+        scheme = (authentication.authenticate_header(self._get(self._headers())) or "").partition(" ")[0]
+        if not scheme or not token.isascii():
             return None
-        return Login(
-            user=session.user,
-            name=session.login,
-            stamp=password_stamp(session.user),
-            expires_at=min(_soon(), session.expires_at),
-            look_again=self._login_again,
-            is_session=True,
-        )
+        jwt_header = jwt_settings.AUTH_HEADER_NAME.removeprefix("HTTP_").replace("_", "-").lower().encode()
+        header = jwt_header if isinstance(authentication, JWTAuthentication) else b"authorization"
+        others = self._headers(without=[b"cookie", b"authorization", jwt_header])
+        return [*others, (header, f"{scheme} {token}".encode())]
 
 
-def _login(
-    authentication: BaseAuthentication, request: Request, look_again: Callable[[], Login] | None = None
+class AuthenticatedRequest(Request):
+    """As REST framework has it after its authentication."""
+
+    def __init__(self, request: ASGIRequest, login: Login) -> None:
+        super().__init__(request)
+        self.user, self.auth, self._login = login.user, login.token, login
+
+    @property
+    def successful_authenticator(self) -> BaseAuthentication:
+        return self._login.authentication
+
+
+def _is_browsers_own(name: bytes, value: bytes) -> bool:
+    return name.lower() == b"authorization" and value.partition(b" ")[0].lower() in BROWSERS_OWN_SCHEMES
+
+
+def _authentications() -> list[BaseAuthentication]:
+    return ChatAPIView().get_authenticators()
+
+
+def _session_login(
+    authentication: SessionAuthentication, request: Request, look_again: Callable[[], Login]
 ) -> Login | None:
+    """No middleware has looked at the cookie; what one would set is set here."""
+    session = sessions.session_of(request)
+    if session is None:
+        return None
+    request._request.user, request._request.session = session.user, session.store
+    login = _login(authentication, request, look_again)
+    if login is None:
+        return None
+    expires_at = min(login.expires_at, session.expires_at)
+    return replace(login, name=session.login, expires_at=expires_at, is_session=True)
+
+
+def _login(authentication: BaseAuthentication, request: Request, look_again: Callable[[], Login]) -> Login | None:
     try:
         found = authentication.authenticate(request)
-    except (APIException, UnicodeError) as error:
+    except (drf.APIException, PermissionDenied, Http404, UnicodeError) as error:
         raise NotAuthenticated from error
     if found is None:
         return None
@@ -131,20 +207,8 @@ def _login(
         user=user,
         name=claims.get(LOGIN_CLAIM),
         stamp=password_stamp(user),
-        expires_at=_soon() if expires_at is None else float(expires_at),
+        expires_at=time.time() + TRUSTED_SECONDS if expires_at is None else float(expires_at),
+        authentication=authentication,
         token=token,
         look_again=look_again if expires_at is None else None,
     )
-
-
-def _request(scope: Scope, authorization: str | None = None) -> Request:
-    """As if the handshake were a request for data; with another ``Authorization`` header than its own, if given."""
-    headers = scope.get("headers", ())
-    if authorization is not None:
-        headers = [(name, value) for name, value in headers if name.lower() != b"authorization"]
-        headers.append((b"authorization", authorization.encode("latin-1")))
-    return Request(ASGIRequest({**scope, "type": "http", "method": "GET", "headers": headers}, BytesIO()))
-
-
-def _soon() -> float:
-    return time.time() + TRUSTED_SECONDS

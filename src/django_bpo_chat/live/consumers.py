@@ -1,7 +1,6 @@
 """The handshake: who is there, before anything is said."""
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -17,8 +16,6 @@ from .hub import Hub, running_hub
 from .reader import Dict, Disconnected, Reader, Receive, Refused, error_frame
 from .session import Session
 from .sockets import Send, Socket
-
-logger = logging.getLogger(__name__)
 
 SUBPROTOCOL = "bpo-chat.v1"
 
@@ -64,11 +61,6 @@ class ChatConsumer(AsyncConsumer):
             raise Refused(CloseCode.NOT_AUTHENTICATED) from None
         except (NotAuthenticated, NotAllowed, Unavailable) as error:
             raise Refused(CLOSE_CODES[type(error)]) from None
-        except (Refused, Disconnected):
-            raise
-        except Exception as error:
-            logger.exception("It could not be found out who is there")
-            raise Refused(CloseCode.UNAVAILABLE) from error
 
     async def _hello(self, hub: Hub, reader: Reader, handshake: Handshake) -> Login:
         """The login that the handshake or the first frame proves."""

@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 
 from django.db import connections
 
-from ..exceptions import DATABASE_AWAY, Unavailable
+from ..exceptions import DATABASE_AWAY, ChatError, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class DatabaseThreads:
         self._executor = ThreadPoolExecutor(count, thread_name_prefix="bpo-chat-database")
 
     async def run(self, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        """What ``work`` returns or raises, from one of the threads; ``Unavailable`` where there is no database."""
+        """What ``work`` returns, from one of the threads. Raises its ``ChatError``, or ``Unavailable``."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, partial(_run, partial(work, *args, **kwargs)))
 
@@ -43,19 +43,25 @@ class DatabaseThreads:
 def _run(work: Callable[[], Result]) -> Result:
     try:
         return work()
+    except ChatError:
+        raise
     except DATABASE_AWAY as error:
         logger.warning("The database is not available: %s", error)
         connections.close_all()  # the next job begins with a new one
         raise Unavailable from error
+    except Exception as error:  # a site's own classes may raise anything, and one client's trouble is not all others'
+        logger.exception("What a socket asked for has failed")
+        raise Unavailable from error
     finally:
-        _return_to_pool()
+        _tidy_up()
 
 
-def _return_to_pool() -> None:
-    """A connection of psycopg's pool is everybody's, and soon had again."""
+def _tidy_up() -> None:
     for connection in connections.all(initialized_only=True):
         if connection.settings_dict["OPTIONS"].get("pool"):
-            connection.close()
+            connection.close()  # it is everybody's, and soon had again
+        elif connection.errors_occurred:
+            connection.close_if_unusable_or_obsolete()
 
 
 def _close_connections(everyone: Barrier) -> None:

@@ -50,6 +50,10 @@ class SendInput(FrameInput):
     id = IdField()
     chat = TextField()
 
+    def to_internal_value(self, data: Any) -> Data:
+        """``body``, the whole frame, is what the site's serializer reads as it reads the body of a request."""
+        return {**super().to_internal_value(data), "body": data}
+
 
 class ResumeInput(FrameInput):
     chat = TextField()
@@ -61,19 +65,20 @@ class ReadInput(FrameInput, MarkReadInput):
 
 
 async def send_message(session: "Session", values: Data) -> Result:
-    message, _created = await session.perform(
-        operations.send_message,
-        actor=session.user,
-        chat=values["chat"],
-        text=values["message"],
-        client_id=values.get("client_id") or "",
+    return await session.perform("POST", values["chat"], _send, session.user, values)
+
+
+def _send(actor: User, values: Data) -> Result:
+    body = validated(chat_settings.serializer("send_message"), values["body"], actor)
+    message, _created = operations.send_message(
+        actor=actor, chat=values["chat"], text=body["message"], client_id=body.get("client_id") or ""
     )
     return {"message": wire.message(message)}
 
 
 async def mark_read(session: "Session", values: Data) -> Result | None:
     seq, unread_count = await session.perform(
-        operations.mark_read, actor=session.user, chat=values["chat"], seq=values["seq"]
+        "PUT", values["chat"], operations.mark_read, actor=session.user, chat=values["chat"], seq=values["seq"]
     )
     return {"seq": seq, "unread_count": unread_count} if "id" in values else None
 
@@ -89,7 +94,7 @@ async def resume(session: "Session", values: Data) -> None:
     more = True
     while more and not socket.closing:
         left_before = socket.left.get(chat, 0)
-        page, stored_version = await session.perform(_page, session.user, chat, since)
+        page, stored_version = await session.perform("GET", chat, _page, session.user, chat, since)
         if stored_version < left_before:
             socket.left.pop(chat, None)  # a backup has been restored
         elif stored_version < socket.left.get(chat, 0):
@@ -119,25 +124,14 @@ async def pong(session: "Session", values: Data) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """``work`` returns what the ``ok`` carries besides the ``id``, or None where it has answered by itself.
-
-    ``serializer`` names the one of the site's serializers that reads the rest of the frame, as it reads the body of
-    the same request over HTTP.
-    """
+    """``work`` returns what the ``ok`` carries besides the ``id``, or None where it has answered by itself."""
 
     input: type[FrameInput]
     work: Callable[["Session", Data], Awaitable[Result | None]]
-    serializer: str | None = None
-
-    def parse(self, data: Data, user: User) -> Data:
-        values = validated(self.input, data, user)
-        if self.serializer is not None:
-            values = {**validated(chat_settings.serializer(self.serializer), data, user), **values}
-        return values
 
 
 FRAMES = {
-    "message.send": Frame(SendInput, send_message, serializer="send_message"),
+    "message.send": Frame(SendInput, send_message),
     "resume": Frame(ResumeInput, resume),
     "read": Frame(ReadInput, mark_read),
     "auth": Frame(AuthInput, renew),

@@ -1,7 +1,6 @@
 """A conversation with a client that is known: ``ready``, then a frame at a time, for as long as its login lasts."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,14 +11,13 @@ from django.utils.translation import gettext_lazy as _
 from .. import access, wire
 from ..conf import chat_settings
 from ..exceptions import CLOSE_CODES, ChatError, CloseCode, Invalid, NotAllowed, NotAuthenticated, Unavailable
+from ..serializers import validated
 from ..users import User
 from .auth import Handshake, Login
 from .frames import Frame
 from .hub import Hub
 from .reader import Dict, Disconnected, Reader, Refused, error_frame
 from .sockets import Socket
-
-logger = logging.getLogger(__name__)
 
 LISTED_CHATS = 200
 Arguments = ParamSpec("Arguments")
@@ -65,13 +63,19 @@ class Session:
         return self.socket.login.user
 
     async def perform(
-        self, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+        self,
+        method: str,
+        chat: str,
+        work: Callable[Arguments, Result],
+        /,
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
     ) -> Result:
-        """What ``work`` returns, done in a database thread, if the site permits the user anything at this moment."""
+        """What ``work`` returns, done in a database thread, if the site permits the user a request of this kind."""
         login = self.socket.login
 
         def permitted_work() -> Result:
-            self._handshake.check_permissions(login)
+            self._handshake.check_permissions(login, method, chat)
             return work(*args, **kwargs)
 
         return await self._database.run(permitted_work)
@@ -107,23 +111,12 @@ class Session:
 
     async def _ready(self) -> Dict:
         await self._confirm()  # registered now, a log-out is heard of; one from before is seen
-        login = self.socket.login
-        memberships = await self._database.run(access.latest_chats, login.user, LISTED_CHATS + 1)
-        return {
-            "type": "ready",
-            "user": wire.user(login.user),
-            "heartbeat": chat_settings.heartbeat_seconds,
-            "chats": [
-                {"uri": each.chat.uri, "version": each.chat.version, "unread_count": each.unread_count}
-                for each in memberships[:LISTED_CHATS]
-            ],
-            "more": len(memberships) > LISTED_CHATS,
-        }
+        return await self._database.run(_ready, self.user)
 
     async def _answer(self, frame: Dict) -> None:
         try:
             kind = self._frame(frame)
-            values = kind.parse(frame, self.user)
+            values = validated(kind.input, frame, self.user)
             result = await kind.work(self, values)
         except ChatError as error:
             await self._say(error_frame(error, frame))
@@ -195,13 +188,21 @@ class Session:
         """Raises ``NotAuthenticated`` where the login was by what is no more, such as a session; or ``NotAllowed``,
         or ``Unavailable``."""
         if self.socket.login.look_again is not None:
-            try:
-                login = await self._database.run(self._permitted, self.socket.login.look_again)
-            except ChatError:
-                raise
-            except Exception as error:  # a site's own classes may raise anything
-                logger.exception("A log-in could not be looked at again")
-                raise Unavailable from error
+            login = await self._database.run(self._permitted, self.socket.login.look_again)
             if login.user.pk != self.socket.login.user.pk:
                 raise NotAuthenticated
             self.socket.login = login
+
+
+def _ready(user: User) -> Dict:
+    memberships = access.latest_chats(user, LISTED_CHATS + 1)
+    return {
+        "type": "ready",
+        "user": wire.user(user),
+        "heartbeat": chat_settings.heartbeat_seconds,
+        "chats": [
+            {"uri": each.chat.uri, "version": each.chat.version, "unread_count": each.unread_count}
+            for each in memberships[:LISTED_CHATS]
+        ],
+        "more": len(memberships) > LISTED_CHATS,
+    }

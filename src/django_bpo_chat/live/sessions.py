@@ -1,6 +1,5 @@
 """The site's session, as the cookie of a handshake names it. No middleware has looked at it, so that is done here."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -8,13 +7,12 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model, load_backend
-from django.http import parse_cookie
+from django.core.exceptions import DisallowedHost
 from django.utils.http import is_same_domain
+from rest_framework.request import Request
 
 from ..logins import current_stamps, login_of_session, stamp
 from ..users import User
-
-Scope = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,41 +22,37 @@ class SiteSession:
     user: User
     login: str
     expires_at: float
+    store: Any
 
 
-def session_of(scope: Scope) -> SiteSession | None:
-    """Asks the database. None where there is none, or it has ended, or a page of another site shows its cookie."""
-    key = _cookie(scope, settings.SESSION_COOKIE_NAME) if _is_same_origin(scope) else None
+def session_of(request: Request) -> SiteSession | None:
+    """Asks the database. None where there is none, or it has ended."""
+    key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if not key or "\0" in key:
         return None
-    session = import_module(settings.SESSION_ENGINE).SessionStore(key)
-    user = _session_user(session)
-    if user is None or not user.is_active or stamp(session.get(HASH_SESSION_KEY, "")) not in current_stamps(user):
+    store = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    user = _session_user(store)
+    if user is None or not user.is_active or stamp(store.get(HASH_SESSION_KEY, "")) not in current_stamps(user):
         return None
-    return SiteSession(user, login_of_session(key), session.get_expiry_date().timestamp())
+    return SiteSession(user, login_of_session(key), store.get_expiry_date().timestamp(), store)
 
 
-def _session_user(session: Any) -> User | None:
-    """As ``django.contrib.auth.get_user()``, which may also renew the session: a socket cannot set its cookie."""
-    backend = session.get(BACKEND_SESSION_KEY)
-    if SESSION_KEY not in session or backend not in settings.AUTHENTICATION_BACKENDS:
-        return None
-    user: User | None = load_backend(backend).get_user(get_user_model()._meta.pk.to_python(session[SESSION_KEY]))
-    return user
+def is_same_origin(request: Request) -> bool:
+    """Whether it is a page of this site that asks, or one that the site trusts.
 
-
-def _is_same_origin(scope: Scope) -> bool:
-    """A page of another site may open a socket with the visitor's cookie; only the ``Origin`` tells."""
-    origin, host = (next(_headers(scope, name), "").lower() for name in (b"origin", b"host"))
+    A page of any other site may open a socket with the visitor's cookies, and only the ``Origin`` tells. This is the
+    rule of Django's CSRF protection, but for the scheme: behind a proxy a socket does not know its own.
+    """
     try:
-        given = urlsplit(origin)
-    except ValueError:
+        origin, host = urlsplit(request.META.get("HTTP_ORIGIN", "").lower()), request.get_host().lower()
+    except (ValueError, DisallowedHost):
         return False
-    return _is_host(given, host) or any(_is_trusted(given, each) for each in settings.CSRF_TRUSTED_ORIGINS)
+    return _is_host(origin, host) or any(_is_trusted(origin, each) for each in settings.CSRF_TRUSTED_ORIGINS)
 
 
 def _is_host(origin: SplitResult, host: str) -> bool:
-    return origin.scheme in {"http", "https"} and origin.netloc == host
+    schemes = {"https"} if settings.SESSION_COOKIE_SECURE else {"http", "https"}
+    return origin.scheme in schemes and origin.netloc == host
 
 
 def _is_trusted(origin: SplitResult, trusted: str) -> bool:
@@ -66,13 +60,10 @@ def _is_trusted(origin: SplitResult, trusted: str) -> bool:
     return origin.scheme == scheme and is_same_domain(origin.netloc, domain.lstrip("*"))
 
 
-def _cookie(scope: Scope, name: str) -> str | None:
-    for header in _headers(scope, b"cookie"):
-        value = parse_cookie(header).get(name)
-        if value:
-            return value
-    return None
-
-
-def _headers(scope: Scope, name: bytes) -> Iterator[str]:
-    return (value.decode("latin-1") for key, value in scope.get("headers", ()) if key.lower() == name)
+def _session_user(store: Any) -> User | None:
+    """As ``django.contrib.auth.get_user()``, which may also renew the session: a socket cannot set its cookie."""
+    backend = store.get(BACKEND_SESSION_KEY)
+    if SESSION_KEY not in store or backend not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    user: User | None = load_backend(backend).get_user(get_user_model()._meta.pk.to_python(store[SESSION_KEY]))
+    return user

@@ -1,0 +1,107 @@
+"""A site with ideas of its own about who comes in: its authentication and permission classes, serializers and cards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions as drf
+from rest_framework import serializers
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated
+from rest_framework.request import Request
+
+from django_bpo_chat.adapter import Adapter
+from django_bpo_chat.serializers import SendMessageInput
+from django_bpo_chat.tokens import BearerAuthentication
+from django_bpo_chat.users import User
+
+
+class TokenInCookie(BearerAuthentication):
+    """The cookie, or else the header."""
+
+    def authenticate(self, request: Request) -> Any:
+        token = request.COOKIES.get("jwt")
+        if token is None:
+            return super().authenticate(request)
+        validated = self.get_validated_token(token.encode())
+        return self.get_user(validated), validated
+
+
+class SecondFactor(SessionAuthentication):
+    def authenticate(self, request: Request) -> Any:
+        found = super().authenticate(request)
+        if found and not request._request.session.get("has_second_factor"):
+            raise drf.AuthenticationFailed
+        return found
+
+
+class Failing(BaseAuthentication):
+    def authenticate(self, request: Request) -> Any:
+        raise ConnectionError("The directory is away.")
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+class ReadOnly(IsAuthenticated):
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return super().has_permission(request, view) and (request.method in SAFE_METHODS or view.kwargs == {})
+
+
+class NotInOneChat(BasePermission):
+    closed: str = ""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return bool(view.kwargs.get("uri") != self.closed)
+
+
+class NoBearers(BasePermission):
+    """As classes that look at the scopes of tokens, and only where it is a token that was shown."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return not isinstance(request.successful_authenticator, BearerAuthentication)
+
+
+class Remembering(BasePermission):
+    """It keeps on the request what it has found out about the user."""
+
+    def has_permission(self, request: Any, view: Any) -> bool:
+        if not hasattr(request, "is_suspended"):
+            request.is_suspended = get_user_model().objects.get(pk=request.user.pk).first_name == "Suspended"
+        return not bool(request.is_suspended)
+
+
+class Raising(BasePermission):
+    error: type[Exception] | None = None
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if self.error is not None:
+            raise self.error
+        return True
+
+
+REFUSALS = {
+    PermissionDenied: ("not_allowed", 4403),
+    Http404: ("not_allowed", 4403),
+    drf.PermissionDenied: ("not_allowed", 4403),
+    drf.NotAuthenticated: ("not_authenticated", 4401),
+    ZeroDivisionError: ("unavailable", 4503),
+}
+"""What such a class may raise, and what is told over a socket: in an error frame, and when it closes."""
+
+
+class AskingMessage(SendMessageInput):
+    def validate_message(self, text: str) -> str:
+        if get_user_model().objects.filter(username=text).exists():
+            raise serializers.ValidationError("Nobody is called by name.")
+        return text
+
+
+class GroupsAdapter(Adapter):
+    """The groups of a user are in other rows, which it asks for each time."""
+
+    def card(self, user: User) -> dict[str, Any]:
+        return {"groups": [group.name for group in user.groups.all()]}

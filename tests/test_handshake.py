@@ -1,0 +1,309 @@
+"""A site's own classes count at the socket as they count over HTTP, and what browsers add by themselves does not."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import Group
+from django.db import DatabaseError, connection
+from django.test import Client
+from rest_framework_simplejwt import authentication
+
+from django_bpo_chat.live.database import DatabaseThreads
+from tests.clients import Connect, Dial
+from tests.fixtures import Configure
+from tests.hosts import gate
+from tests.person import PASSWORD, Person, only_with
+from tests.servers import LiveServer, logged_errors
+
+pytest_plugins = ["tests.sockets"]
+pytestmark = [only_with("people.User"), pytest.mark.django_db(transaction=True)]
+
+GATE = "tests.hosts.gate"
+EVIL = "https://evil.example"
+
+
+def cookies(**values: str) -> str:
+    return "; ".join(f"{name}={value}" for name, value in values.items())
+
+
+def session_key(person: Person, **data: Any) -> str:
+    client = Client()
+    client.force_login(person.user)
+    session = client.session
+    session.update(data)
+    session.save()
+    return client.cookies["sessionid"].value
+
+
+# Whose page it is
+
+
+@pytest.mark.parametrize("origin", [EVIL, "null", None])
+def test_no_cookie_of_any_kind_counts_on_another_sites_page(
+    configure: Configure, live: LiveServer, dial: Dial, wali: Person, origin: str | None
+) -> None:
+    configure(AUTHENTICATION_CLASSES=[f"{GATE}.TokenInCookie"])
+    cookie = {"Cookie": cookies(jwt=wali.access)}
+    foreign = dial(headers=cookie | ({"Origin": origin} if origin else {}))
+    foreign.say("hello")
+    assert foreign.hear_close() == 4401
+    dial(headers={**cookie, "Origin": live.http}).introduce()
+
+
+def test_a_password_that_the_browser_sends_does_not_count_on_another_sites_page(
+    configure: Configure, live: LiveServer, dial: Dial, wali: Person
+) -> None:
+    configure(AUTHENTICATION_CLASSES=["rest_framework.authentication.BasicAuthentication"])
+    secret = base64.b64encode(f"{wali.username}:{PASSWORD}".encode()).decode()
+    password = {"Authorization": f"Basic {secret}"}
+    foreign = dial(headers={**password, "Origin": EVIL})
+    foreign.say("hello")
+    assert foreign.hear_close() == 4401
+    for headers in (password, {**password, "Origin": live.http}):
+        dial(headers=headers).introduce()
+
+
+def test_a_bearer_token_counts_wherever_it_comes_from(dial: Dial, wali: Person) -> None:
+    dial(headers={**wali.headers, "Origin": EVIL}).introduce()
+
+
+def test_a_site_of_https_does_not_trust_its_pages_of_http(
+    settings: LazySettings, live: LiveServer, dial: Dial, wali: Person
+) -> None:
+    settings.SESSION_COOKIE_SECURE = True
+    cookie = {"Cookie": cookies(sessionid=session_key(wali))}
+    injected = dial(headers={**cookie, "Origin": live.http})
+    injected.say("hello")
+    assert injected.hear_close() == 4401
+    dial(headers={**cookie, "Origin": live.http.replace("http", "https")}).introduce()
+
+
+def test_the_host_is_the_one_that_django_takes(
+    settings: LazySettings, live: LiveServer, dial: Dial, wali: Person
+) -> None:
+    settings.USE_X_FORWARDED_HOST = True
+    settings.ALLOWED_HOSTS = ["chat.example.com"]
+    headers = {"Cookie": cookies(sessionid=session_key(wali)), "Origin": "https://chat.example.com"}
+    dial(headers={**headers, "X-Forwarded-Host": "chat.example.com"}).introduce()
+    stranger = dial(headers={**headers, "X-Forwarded-Host": "evil.example", "Origin": EVIL})
+    stranger.say("hello")
+    assert stranger.hear_close() == 4401
+
+
+# What proves somebody
+
+
+def test_a_sites_own_session_authentication_has_the_last_word(
+    configure: Configure, live: LiveServer, dial: Dial, wali: Person
+) -> None:
+    configure(AUTHENTICATION_CLASSES=[f"{GATE}.SecondFactor"])
+    half = dial(headers={"Cookie": cookies(sessionid=session_key(wali)), "Origin": live.http})
+    assert half.hear_close() == 4401
+    whole = session_key(wali, has_second_factor=True)
+    dial(headers={"Cookie": cookies(sessionid=whole), "Origin": live.http}).introduce()
+
+
+def test_nothing_but_the_token_counts_where_a_token_was_said(
+    configure: Configure, live: LiveServer, dial: Dial, wali: Person, mabel: Person
+) -> None:
+    configure(AUTHENTICATION_CLASSES=[f"{GATE}.TokenInCookie"])
+    headers = {"Cookie": cookies(jwt=wali.access), "Origin": live.http}
+    socket = dial(headers=headers)
+    socket.introduce(token=mabel.access)
+    assert socket.ready["user"] == {"username": "mabel"}
+    assert socket.ask("auth", token=wali.access)["code"] == "not_authenticated"
+    garbage = dial(headers=headers)
+    garbage.say("hello", token="garbage")
+    assert garbage.hear_close() == 4401
+
+
+def test_tokens_that_the_site_takes_from_a_header_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, dial: Dial, wali: Person, mabel: Person
+) -> None:
+    monkeypatch.setattr(authentication.api_settings, "AUTH_HEADER_NAME", "HTTP_X_ACCESS_TOKEN")
+    header = {"X-Access-Token": f"Bearer {wali.access}"}
+    dial(headers=header).introduce()
+    socket = dial(headers=header)
+    socket.introduce(token=mabel.access)
+    assert socket.ready["user"] == {"username": "mabel"}
+    garbage = dial(headers=header)
+    garbage.say("hello", token="garbage")
+    assert garbage.hear_close() == 4401
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"Content-Type": "application/json; charset*=foo''bar"},
+        {"Content-Type": "text/html; charset=no-such-charset"},
+        {"Origin": "http://[::1"},
+        {"Authorization": "Bearer \xff"},
+        {"Cookie": "sessionid=\xff; =;;"},
+    ],
+)
+def test_odd_headers_prove_nothing_and_break_nothing(dial: Dial, header: dict[str, str]) -> None:
+    socket = dial(headers=header)
+    socket.say("hello")
+    assert socket.hear_close() == 4401
+
+
+# What they may do
+
+
+def test_a_permission_sees_what_a_request_would_be(
+    configure: Configure, connect: Connect, wali: Person, mabel: Person
+) -> None:
+    uri = wali.start(mabel)
+    configure(PERMISSION_CLASSES=[f"{GATE}.ReadOnly"])
+    socket = connect(mabel)
+    assert mabel.post(f"chats/{uri}/messages/", {"message": "Hello"}).status == 403
+    assert socket.ask("message.send", chat=uri, message="Hello")["code"] == "not_allowed"
+    assert socket.ask("read", chat=uri, seq=0)["code"] == "not_allowed"
+    assert socket.ask("resume", chat=uri, since=1)["type"] == "changes"
+
+
+def test_a_permission_sees_which_chat_it_is(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch, connect: Connect, wali: Person
+) -> None:
+    closed, open_ = wali.start(), wali.start()
+    monkeypatch.setattr(gate.NotInOneChat, "closed", closed)
+    configure(PERMISSION_CLASSES=[f"{GATE}.NotInOneChat"])
+    socket = connect(wali)
+    assert wali.post(f"chats/{closed}/messages/", {"message": "Hello"}).status == 403
+    for kind, fields in (("message.send", {"message": "Hello"}), ("read", {"seq": 0}), ("resume", {"since": 0})):
+        assert socket.ask(kind, chat=closed, **fields)["code"] == "not_allowed"
+        assert socket.ask(kind, chat=open_, **fields).get("code") is None
+
+
+def test_a_permission_sees_what_has_proved_who_it_is(
+    configure: Configure, live: LiveServer, dial: Dial, wali: Person
+) -> None:
+    configure(PERMISSION_CLASSES=[f"{GATE}.NoBearers", "rest_framework.permissions.IsAuthenticated"])
+    assert wali.get("chats/").status == 403
+    bearer = dial(headers=wali.headers)
+    bearer.say("hello")
+    assert bearer.hear_close() == 4403
+    dial(headers={"Cookie": cookies(sessionid=session_key(wali)), "Origin": live.http}).introduce()
+
+
+def test_a_permission_is_asked_anew_each_time(configure: Configure, connect: Connect, wali: Person) -> None:
+    configure(PERMISSION_CLASSES=[f"{GATE}.Remembering"])
+    uri = wali.start()
+    socket = connect(wali)
+    assert socket.ask("message.send", chat=uri, message="Hello")["type"] == "ok"
+    wali.user.first_name = "Suspended"
+    wali.user.save()
+    assert socket.ask("message.send", chat=uri, message="Hello")["code"] == "not_allowed"
+
+
+@pytest.mark.parametrize("error", gate.REFUSALS, ids=lambda error: f"{error.__module__}.{error.__name__}")
+def test_what_a_permission_raises_is_told(
+    configure: Configure,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    connect: Connect,
+    dial: Dial,
+    wali: Person,
+    error: type[Exception],
+) -> None:
+    configure(PERMISSION_CLASSES=[f"{GATE}.Raising"])
+    uri = wali.start()
+    socket = connect(wali)
+    monkeypatch.setattr(gate.Raising, "error", error)
+    code, close_code = gate.REFUSALS[error]
+    answer = socket.ask("message.send", chat=uri, message="Hello")
+    assert (answer["type"], answer["code"]) == ("error", code)
+    newcomer = dial(headers=wali.headers)
+    newcomer.say("hello")
+    assert newcomer.hear_close() == close_code
+    assert bool(logged_errors(caplog)) == (error is ZeroDivisionError)
+    monkeypatch.setattr(gate.Raising, "error", None)
+    assert socket.ask("message.send", chat=uri, message="Hello")["type"] == "ok"
+
+
+def test_an_authentication_that_fails_ends_no_socket_that_is_open(
+    configure: Configure, caplog: pytest.LogCaptureFixture, connect: Connect, wali: Person
+) -> None:
+    socket = connect(wali)
+    configure(AUTHENTICATION_CLASSES=[f"{GATE}.Failing"])
+    assert socket.ask("auth", token=wali.access)["code"] == "unavailable"
+    assert logged_errors(caplog) == ["What a socket asked for has failed"]
+    assert socket.ask("resume", chat="?", since=0)["code"] == "not_found"
+
+
+# A site's code that asks the database
+
+
+def test_a_serializer_may_ask_the_database(configure: Configure, connect: Connect, wali: Person) -> None:
+    configure(SERIALIZERS={"send_message": f"{GATE}.AskingMessage"})
+    uri = wali.start()
+    socket = connect(wali)
+    refused = socket.ask("message.send", chat=uri, message="wali")
+    assert (refused["code"], refused["fields"]) == ("invalid", {"message": ["Nobody is called by name."]})
+    assert socket.ask("message.send", chat=uri, message="Hello")["type"] == "ok"
+
+
+def test_a_card_may_ask_the_database(configure: Configure, connect: Connect, wali: Person) -> None:
+    configure(ADAPTER=f"{GATE}.GroupsAdapter")
+    wali.user.groups.add(Group.objects.create(name="cooks"))
+    uri = wali.start()
+    socket = connect(wali)
+    assert socket.ready["user"] == {"username": "wali", "groups": ["cooks"]}
+    assert socket.ask("message.send", chat=uri, message="Hello")["message"]["user"] == socket.ready["user"]
+
+
+def test_a_frame_that_breaks_a_sites_code_is_answered_and_the_socket_lives_on(
+    configure: Configure,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    connect: Connect,
+    wali: Person,
+) -> None:
+    uri = wali.start()
+    socket = connect(wali)
+    with monkeypatch.context() as broken:
+        broken.setattr(gate.AskingMessage, "validate_message", lambda self, text: 1 // 0)
+        configure(SERIALIZERS={"send_message": f"{GATE}.AskingMessage"})
+        assert socket.ask("message.send", chat=uri, message="Hello")["code"] == "unavailable"
+    assert logged_errors(caplog) == ["What a socket asked for has failed"]
+    assert socket.ask("message.send", chat=uri, message="Hello")["message"]["seq"] == 1
+
+
+def test_who_is_there_is_not_told_while_it_cannot_be_said(
+    configure: Configure,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    dial: Dial,
+    wali: Person,
+) -> None:
+    configure(ADAPTER=f"{GATE}.GroupsAdapter")
+    monkeypatch.setattr(gate.GroupsAdapter, "card", lambda self, user: 1 // 0)
+    socket = dial(headers=wali.headers)
+    socket.say("hello")
+    assert socket.hear_close() == 4503
+    assert logged_errors(caplog) == ["What a socket asked for has failed"]
+
+
+@pytest.mark.skipif("config.getoption('db') != 'postgres'", reason="A file does not hang up.")
+def test_a_connection_that_broke_unseen_is_replaced() -> None:
+    """As where a receiver of a signal meets it, whose errors are caught."""
+
+    def hang_up() -> None:
+        with suppress(DatabaseError), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    async def work() -> list[bool]:
+        await threads.run(hang_up)
+        return [await threads.run(Group.objects.exists) for _ in range(2)]
+
+    threads = DatabaseThreads(1)
+    try:
+        assert asyncio.run(work()) == [False, False]
+    finally:
+        threads.close()
