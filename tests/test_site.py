@@ -317,6 +317,18 @@ def test_a_site_that_lets_everybody_in_over_http_lets_nobody_act_as_the_site(
     assert Chat.objects.count() == 1
 
 
+def test_a_stranger_hears_nothing_about_a_body(configure: Configure, wali: Person) -> None:
+    uri = wali.start()
+    configure(PERMISSION_CLASSES=[f"{AllowAny.__module__}.AllowAny"])
+    nobody = Visitor()
+    for answer in (
+        nobody.post("chats/", []),
+        nobody.patch(f"chats/{uri}/", {"title": 5}),
+        nobody.put(f"chats/{uri}/read/", {}),
+    ):
+        assert (answer.status, answer.json["code"]) == (401, NotAuthenticated.code)
+
+
 @pytest.mark.parametrize("authentication", [[], [f"{__name__}.Nobody"]], ids=["none", "nobody"])
 def test_a_site_that_lets_everybody_in_at_the_socket_lets_nobody_act_as_the_site(
     configure: Configure, settings: LazySettings, dial: Dial, authentication: list[str]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When, prefetch_related_objects
 from django.utils.translation import gettext_lazy as _
 
 from . import wire
@@ -287,6 +287,7 @@ def contacts(actor: User | None, usernames: Iterable[str], *, field: str) -> lis
     if len(wanted) > MAX_CONTACTS:
         raise Invalid({field: [_("No more than %(most)d people at once.") % {"most": MAX_CONTACTS}]})
     found = {handle(user): user for user in users_with_handles(wanted)} if wanted else {}
+    prefetch_related_objects([*found.values()], *get_adapter().card_related)
     if not all(name in found and _may_contact(actor, found[name]) for name in wanted):
         raise nobody(field)
     return [found[name] for name in wanted]

@@ -116,8 +116,10 @@ class ChatAPIView(APIView):
         return CHALLENGE
 
     def parse(self, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
-        """The request's body, validated. Raises what :func:`read_json` and the serializer raise."""
-        return validated(serializer_class, read_json(self.request), self.request.user)
+        """The request's body, validated. Raises ``NotAuthenticated``, and what :func:`read_json` and the serializer
+        raise."""
+        user = self.user  # before anything is said about the body
+        return validated(serializer_class, read_json(self.request), user)
 
     def parse_query(self, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
         """The query string, validated."""

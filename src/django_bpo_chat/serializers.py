@@ -123,9 +123,10 @@ class PatchChatInput(serializers.Serializer[Any]):
     history = TextField(required=False)
 
     def validate(self, attrs: Data) -> Data:
-        if self.initial_data and not attrs:
+        given = {"username", "title", "joinable", "history"} & attrs.keys()  # whatever else a site asks for
+        if self.initial_data and not given:
             raise serializers.ValidationError(_("Nothing of this can be changed."))
-        if "username" in attrs and len(attrs) > 1:
+        if "username" in given and len(given) > 1:
             raise serializers.ValidationError(_("Add somebody or edit the chat, not both at once."))
         return attrs
 

@@ -13,7 +13,7 @@ from rest_framework.throttling import SimpleRateThrottle
 from django_bpo_chat import adapter, operations
 from django_bpo_chat.accounts.serializers import SignUpInput
 from django_bpo_chat.models import Chat, Message
-from django_bpo_chat.serializers import SendMessageInput
+from django_bpo_chat.serializers import PatchChatInput, SendMessageInput
 from django_bpo_chat.users import User, handle
 
 SUSPENDED = "Suspended"
@@ -31,6 +31,12 @@ class CalmMessage(SendMessageInput):
         if text.isupper() and not self.context["user"].is_staff:
             raise serializers.ValidationError("Please do not shout.")
         return text
+
+
+class Invitation(PatchChatInput):
+    """By what way people come in."""
+
+    via = serializers.ChoiceField(["web", "poster"], default="web")
 
 
 class Adapter(adapter.Adapter):

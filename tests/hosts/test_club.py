@@ -79,6 +79,19 @@ def test_a_sites_serializer_reads_messages_at_both_doors(configure: Configure, c
     assert wali.send(uri, "HEAR ME")["seq"] == 2
 
 
+@pytest.mark.django_db
+def test_what_a_site_asks_beyond_the_contract_changes_nothing_of_it(
+    configure: Configure, wali: Person, mabel: Person, otis: Person
+) -> None:
+    configure(SERIALIZERS={"patch_chat": "tests.hosts.club.Invitation"})
+    uri = wali.start()
+    assert mabel.patch(f"chats/{uri}", {"username": "mabel", "via": "poster"}).status == 200
+    assert wali.patch(f"chats/{uri}", {"username": "otis"}).status == 200
+    assert wali.patch(f"chats/{uri}", {"title": "Picnic", "via": "web"}).json["title"] == "Picnic"
+    assert wali.patch(f"chats/{uri}", {"titel": "Picnic"}).json.keys() == {"non_field_errors"}
+    assert wali.patch(f"chats/{uri}", {"username": "otis", "via": "tv"}).json.keys() == {"via"}
+
+
 def test_a_permission_holds_at_both_doors(configure: Configure, dial: Dial, wali: Person, mabel: Person) -> None:
     configure(PERMISSION_CLASSES=["tests.hosts.club.InGoodStanding"])
     uri = wali.start(mabel)

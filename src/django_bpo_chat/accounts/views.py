@@ -7,6 +7,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from ..conf import chat_settings
 from ..http import ChatAPIView, read_json
@@ -28,6 +29,9 @@ class PublicView(ChatAPIView):
     def get_permissions(self) -> list[BasePermission]:
         return []
 
+    def parse(self, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
+        return validated(serializer_class, read_json(self.request))
+
     def log_in(self, credentials: Any) -> Response:
         values = validated(chat_settings.serializer("log_in"), credentials)
         token = flows.log_in(self.request._request, email=values["email"], password=values["password"])
@@ -38,7 +42,7 @@ class SignUpView(PublicView):
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         user, token = flows.sign_up(**self.parse(chat_settings.serializer("sign_up")))
-        return Response({"user": _card(user), **flows.token_pair(token)}, status=201)
+        return Response({"user": _own_data(user), **flows.token_pair(token)}, status=201)
 
 
 class LogInView(PublicView):
@@ -67,8 +71,8 @@ class LogOutView(PublicView):
 
 class MeView(ChatAPIView):
     def get(self, request: Request) -> Response:
-        return Response(_card(self.user))
+        return Response(_own_data(self.user))
 
 
-def _card(user: User) -> dict[str, Any]:
+def _own_data(user: User) -> dict[str, Any]:
     return {"username": handle(user), "email": email(user)}

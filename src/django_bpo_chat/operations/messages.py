@@ -34,7 +34,7 @@ def edit_message(*, actor: User, chat: str, seq: int, text: str) -> Message:
         message = access.visible_message(change.chat, seq, first_seq=member.first_seq)
         if message.is_deleted:
             raise NotFound
-        if message.author_id != actor.pk:
+        if message.author != actor:
             raise NotAllowed
         text = _allowed_text(member, text)
         if message.text != text:

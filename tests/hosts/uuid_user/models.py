@@ -23,3 +23,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
+
+
+class Profile(models.Model):
+    user = models.OneToOneField(User, models.CASCADE)
+    color = models.CharField(max_length=20)
+
+    def __str__(self) -> str:
+        return self.color
