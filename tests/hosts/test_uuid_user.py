@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from pathlib import Path
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_bpo_chat.adapter import Adapter
 from tests.clients import Connect
-from tests.fixtures import Configure
 from tests.person import Answer, Person, only_with
+from tests.test_cookbook import COOKBOOK, name_adapter
+
+__all__ = ["name_adapter"]
 
 pytest_plugins = ["tests.sockets"]
 pytestmark = [pytest.mark.users, only_with("uuid_user.User")]
@@ -20,17 +21,9 @@ pytestmark = [pytest.mark.users, only_with("uuid_user.User")]
 Crowd = Callable[[int], Sequence[Person]]
 
 
-class ColorfulAdapter(Adapter):
-    card_related = ("profile",)
-
-    def card(self, user: Any) -> dict[str, Any]:
-        return {"color": user.profile.color}
-
-
 @pytest.fixture
-def colorful(configure: Configure) -> Iterator[None]:
-    configure(ADAPTER=f"{__name__}.ColorfulAdapter")
-    return
+def colorful(name_adapter: Callable[[Path, str], None]) -> None:
+    name_adapter(COOKBOOK, "mysite/colors.py")
 
 
 def paint(people: Sequence[Person], color: str) -> None:
