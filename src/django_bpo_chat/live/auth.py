@@ -8,15 +8,15 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl
 
-from django.contrib.auth import get_user_model
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.handlers.asgi import ASGIRequest
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from ..exceptions import NotAllowed, NotAuthenticated
-from ..http import ChatAPIView
-from ..logins import password_stamp
+from ..http import ChatAPIView, is_active_user
+from ..logins import login_of_session, password_stamp
 from ..tokens import LOGIN_CLAIM
 from ..users import User
 from . import sessions
@@ -123,8 +123,18 @@ def _login(
     if found is None:
         return None
     user, token = found
-    if not isinstance(user, get_user_model()):
+    if not is_active_user(user):
         raise NotAuthenticated
+    if isinstance(token, SessionBase):  # shown as a token, by apps that keep no cookies
+        return Login(
+            user=user,
+            name=login_of_session(token.session_key or ""),
+            stamp=password_stamp(user),
+            expires_at=min(_soon(), token.get_expiry_date().timestamp()),
+            token=token,
+            look_again=look_again,
+            is_session=True,
+        )
     claims = token if hasattr(token, "get") else {}
     expires_at = claims.get("exp")
     return Login(
