@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +69,9 @@ class Site(Project):
     redis = "redis://127.0.0.1:6379"
     """What stands in for the one that a page names."""
 
+    app = "https://app.example.com"
+    """Likewise."""
+
     def __init__(self) -> None:
         super().__init__()
         self.workers: list[Worker] = []
@@ -102,6 +107,7 @@ class Site(Project):
         for documented, actual in {
             "127.0.0.1:8000": f"127.0.0.1:{self.port}",
             "redis://127.0.0.1:6379": self.redis,
+            "https://app.example.com": self.app,
             "countdown=300": "countdown=2",
         }.items():
             content = content.replace(documented, actual)
@@ -177,7 +183,7 @@ def done(response: httpx.Response) -> Any:
 def test_every_block_of_these_pages_is_run_here() -> None:
     """A new section needs a test."""
     known = {
-        PAGES: {"A page of the site"},
+        PAGES: {"A page of the site", "A page on another origin"},
         ALLAUTH: {"The settings", "Apps: a token", "Browsers: the session", "Apps: the session token"},
         DJOSER: {"The settings", "Two people talk"},
         USER_MODELS: {"A site whose people have an email and no username"},
@@ -201,7 +207,7 @@ class Window:
         self.page.locator("[name=username]").fill(username)
         self.page.locator("[name=password]").fill(PASSWORD)
         self.page.locator("[name=password]").press("Enter")
-        self.page.wait_for_url(f"**{path}")
+        self.page.wait_for_url(path if "://" in path else f"**{path}")
 
     def write(self, text: str) -> None:
         self.page.locator("[name=message]").fill(text)
@@ -298,6 +304,82 @@ def test_what_log_out_and_a_new_password_do_to_a_page(site: Site, chromium: Brow
     )
     assert status == 200
     here.page.get_by_text("You are not logged in any more.").wait_for()
+
+
+class NoPage(BaseHTTPRequestHandler):
+    """The page of an application that is nothing but what a test has it do."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+
+    def log_message(self, *arguments: Any) -> None: ...
+
+
+@pytest.fixture
+def app() -> Iterator[str]:
+    """The origin of an application on another port, which is another origin of the same site."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), NoPage)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://localhost:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+CLIENT = """
+async ({ api, access, credentials }) => {
+  const headers = { "Content-Type": "application/json" };
+  if (access) headers.Authorization = `Bearer ${access}`;
+  else headers["X-CSRFToken"] = (await (await fetch(`${api}/csrf/`, { credentials })).json()).token;
+  const options = { method: "POST", headers, credentials, body: "{}" };
+  const { uri } = await (await fetch(`${api}/api/v1/chats/`, options)).json();
+  const socket = new WebSocket(`${api.replace("http", "ws")}/ws/v1/chat/`, "bpo-chat.v1");
+  socket.onopen = () => socket.send(JSON.stringify(access ? { type: "hello", token: access } : { type: "hello" }));
+  const ready = await new Promise((heard, refused) => {
+    socket.onmessage = ({ data }) => heard(JSON.parse(data));
+    socket.onclose = ({ code }) => refused(code);
+  });
+  return ready.user.username === "wali" && ready.chats.some((chat) => chat.uri === uri);
+}
+"""
+
+
+@pytest.mark.browser
+def test_a_page_on_another_origin(site: Site, client: Clients, chromium: Browser, app: str) -> None:
+    site.app = app
+    site.begin("The API")
+    *with_token, with_cookie, view = section(PAGES, "A page on another origin")
+    site.follow(with_token)
+    site.write(
+        "# mysite/urls.py, at the end\n\n"
+        "from mysite.views import csrf_token\n"
+        "urlpatterns.append(path('csrf/', csrf_token))\n"
+    )
+    site.follow([view, *section(QUICKSTART, "Run it")])
+    sign_up_two(site)
+    form = {"email": "wali@email.com", "password": PASSWORD}
+    access = done(client().post("/api/v1/users/login/", json=form))["access"]
+    api = site.http.replace("127.0.0.1", "localhost")
+    page = chromium.new_page()
+    page.goto(app)
+    assert page.evaluate(CLIENT, {"api": api, "access": access, "credentials": "omit"})
+
+    site.follow([with_cookie])
+    site.restart()
+    site.check()
+    site.shell(
+        "from django.contrib.auth import get_user_model\n"
+        "get_user_model().objects.filter(username='wali').update(is_staff=True)"
+    )
+    window = Window(chromium, site)
+    window.log_in("wali", f"{api}/admin/")
+    window.page.goto(app)
+    assert window.page.evaluate(CLIENT, {"api": api, "access": "", "credentials": "include"})
 
 
 # allauth
