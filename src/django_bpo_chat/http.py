@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import ObjectDoesNotExist, SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import connections, transaction
 from django.http import Http404, HttpRequest, UnreadablePostError
@@ -130,6 +130,13 @@ class ChatAPIView(APIView):
         request._request.encoding = "utf-8"
         super().initial(request, *args, **kwargs)
 
+    def perform_authentication(self, request: Request) -> None:
+        """Raises ``NotAuthenticated`` for a user that a class of the site's has found without looking whether they
+        still exist and are active, as those of stateless tokens do."""
+        super().perform_authentication(request)
+        if request.successful_authenticator is not None and not is_active_user(request.user):
+            raise NotAuthenticated
+
     def get_exception_handler(self) -> Any:
         return error_response
 
@@ -138,6 +145,14 @@ class ChatAPIView(APIView):
             logger.warning("The database is not available: %s", exc)
             exc = Unavailable()
         return super().handle_exception(exc)
+
+
+def is_active_user(user: Any) -> bool:
+    """It may be looked up only now, and be gone."""
+    try:
+        return isinstance(user, get_user_model()) and user.is_active
+    except ObjectDoesNotExist:
+        return False
 
 
 def read_json(request: Request) -> Any:

@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl
 
-from django.contrib.auth import get_user_model
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
 from django.http import Http404
@@ -19,8 +19,8 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.settings import api_settings as jwt_settings
 
 from ..exceptions import NotAllowed, NotAuthenticated
-from ..http import ChatAPIView
-from ..logins import password_stamp
+from ..http import ChatAPIView, is_active_user
+from ..logins import login_of_session, password_stamp
 from ..tokens import LOGIN_CLAIM
 from ..users import User
 from . import sessions
@@ -180,18 +180,20 @@ def _session_login(
     authentication: SessionAuthentication, request: Request, look_again: Callable[[], Login]
 ) -> Login | None:
     """No middleware has looked at the cookie; what one would set is set here."""
-    session = sessions.session_of(request)
-    if session is None:
+    found = sessions.session_of(request)
+    if found is None:
         return None
-    request._request.user, request._request.session = session.user, session.store
-    login = _login(authentication, request, look_again)
-    if login is None:
-        return None
-    expires_at = min(login.expires_at, session.expires_at)
-    return replace(login, name=session.login, expires_at=expires_at, is_session=True)
+    session, user = found
+    request._request.session, request._request.user = session, user
+    return _login(authentication, request, look_again, session)
 
 
-def _login(authentication: BaseAuthentication, request: Request, look_again: Callable[[], Login]) -> Login | None:
+def _login(
+    authentication: BaseAuthentication,
+    request: Request,
+    look_again: Callable[[], Login],
+    session: SessionBase | None = None,
+) -> Login | None:
     try:
         found = authentication.authenticate(request)
     except (drf.APIException, PermissionDenied, Http404, UnicodeError) as error:
@@ -199,11 +201,13 @@ def _login(authentication: BaseAuthentication, request: Request, look_again: Cal
     if found is None:
         return None
     user, token = found
-    if not isinstance(user, get_user_model()):
+    if not is_active_user(user):
         raise NotAuthenticated
+    if isinstance(token, SessionBase):  # shown as a token, by apps that keep no cookies
+        session = token
     claims = token if hasattr(token, "get") else {}
-    expires_at = claims.get("exp")
-    return Login(
+    expires_at = claims.get("exp") if session is None else None
+    login = Login(
         user=user,
         name=claims.get(LOGIN_CLAIM),
         stamp=password_stamp(user),
@@ -212,3 +216,9 @@ def _login(authentication: BaseAuthentication, request: Request, look_again: Cal
         token=token,
         look_again=look_again if expires_at is None else None,
     )
+    return login if session is None else _of_session(login, session)
+
+
+def _of_session(login: Login, session: SessionBase) -> Login:
+    expires_at = min(login.expires_at, session.get_expiry_date().timestamp())
+    return replace(login, name=login_of_session(session.session_key or ""), expires_at=expires_at, is_session=True)

@@ -1,40 +1,30 @@
 """The site's session, as the cookie of a handshake names it. No middleware has looked at it, so that is done here."""
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model, load_backend
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import DisallowedHost
 from django.utils.http import is_same_domain
 from rest_framework.request import Request
 
-from ..logins import current_stamps, login_of_session, stamp
+from ..logins import current_stamps, stamp
 from ..users import User
 
 
-@dataclass(frozen=True, slots=True)
-class SiteSession:
-    """Somebody's, who is logged in by it. ``expires_at`` is in seconds since the epoch."""
-
-    user: User
-    login: str
-    expires_at: float
-    store: Any
-
-
-def session_of(request: Request) -> SiteSession | None:
+def session_of(request: Request) -> tuple[SessionBase, User] | None:
     """Asks the database. None where there is none, or it has ended."""
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if not key or "\0" in key:
         return None
-    store = import_module(settings.SESSION_ENGINE).SessionStore(key)
-    user = _session_user(store)
-    if user is None or not user.is_active or stamp(store.get(HASH_SESSION_KEY, "")) not in current_stamps(user):
+    session: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    user = _session_user(session)
+    if user is None or not user.is_active or stamp(session.get(HASH_SESSION_KEY, "")) not in current_stamps(user):
         return None
-    return SiteSession(user, login_of_session(key), store.get_expiry_date().timestamp(), store)
+    return session, user
 
 
 def is_same_origin(request: Request) -> bool:
@@ -60,10 +50,10 @@ def _is_trusted(origin: SplitResult, trusted: str) -> bool:
     return origin.scheme == scheme and is_same_domain(origin.netloc, domain.lstrip("*"))
 
 
-def _session_user(store: Any) -> User | None:
+def _session_user(session: SessionBase) -> User | None:
     """As ``django.contrib.auth.get_user()``, which may also renew the session: a socket cannot set its cookie."""
-    backend = store.get(BACKEND_SESSION_KEY)
-    if SESSION_KEY not in store or backend not in settings.AUTHENTICATION_BACKENDS:
+    backend: Any = session.get(BACKEND_SESSION_KEY)
+    if SESSION_KEY not in session or backend not in settings.AUTHENTICATION_BACKENDS:
         return None
-    user: User | None = load_backend(backend).get_user(get_user_model()._meta.pk.to_python(store[SESSION_KEY]))
+    user: User | None = load_backend(backend).get_user(get_user_model()._meta.pk.to_python(session[SESSION_KEY]))
     return user
