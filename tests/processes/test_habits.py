@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import sys
 from collections import Counter
@@ -43,6 +44,21 @@ class Gunicorn(ExampleProcess):
     def command(self) -> list[str | Path]:
         threads = ("--worker-class=gthread", "--workers=2", "--threads=8")
         return [sys.executable, "-m", "gunicorn", "config.wsgi", *threads, f"--bind=127.0.0.1:{self.port}"]
+
+
+class GunicornWithGevent(ExampleProcess):
+    def command(self) -> list[str | Path]:
+        workers = ("--worker-class=gevent", "--workers=2")
+        return [sys.executable, "-m", "gunicorn", "config.wsgi", *workers, f"--bind=127.0.0.1:{self.port}"]
+
+
+class UWSGI(ExampleProcess):
+    stop_signal = signal.SIGINT
+
+    def command(self) -> list[str | Path]:
+        program = Path(sys.executable).with_name("uwsgi")
+        options = ("--module=config.wsgi", "--master", "--processes=2", "--enable-threads", "--need-app")
+        return [program, *options, f"--http11-socket=127.0.0.1:{self.port}", f"--pythonpath={self.cwd}"]
 
 
 class Someone:
@@ -182,6 +198,15 @@ def test_two_processes_on_the_core_layer(start: Callable[..., Any], sign_up: Sig
     first, second = (start(Server, "core_layer", REDIS_URL=valkey.url) for _ in range(2))
     wali, mabel = sign_up(first, "wali"), sign_up(second, "mabel")
     chat_live(second, wali, mabel, chat_over_http(wali, mabel))
+
+
+@pytest.mark.parametrize("kind", [Gunicorn, GunicornWithGevent, UWSGI])
+def test_what_a_wsgi_server_stores_is_heard_at_sockets_elsewhere(
+    start: Callable[..., Any], sign_up: SignUp, valkey: Valkey, kind: type[ExampleProcess]
+) -> None:
+    rest, sockets = (start(each, "no_sweep", REDIS_URL=valkey.url) for each in (kind, Server))
+    wali, mabel = sign_up(rest, "wali"), sign_up(rest, "mabel")
+    chat_live(sockets, wali, mabel, chat_over_http(wali, mabel))
 
 
 def test_60_sends_at_once_on_a_stock_sqlite_with_atomic_requests(start: Callable[..., Any], sign_up: SignUp) -> None:

@@ -7,8 +7,10 @@ import asyncio
 import atexit
 import logging
 import os
+import queue
 import random
 import socket
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -141,9 +143,9 @@ class _PublisherThread:
     def outbox(self) -> Outbox:
         with self._lock:
             if self._outbox is None:
-                loop = _PublisherLoop()
-                threading.Thread(target=loop.run_forever, name="bpo-chat-publisher", daemon=True).start()
-                self._outbox = Outbox(loop)
+                loops: queue.SimpleQueue[_PublisherLoop] = queue.SimpleQueue()
+                _start_thread(lambda: _run_loop(loops))
+                self._outbox = Outbox(loops.get())
             return self._outbox
 
     def flush(self) -> None:
@@ -153,6 +155,23 @@ class _PublisherThread:
 
     def forget(self) -> None:
         self._lock, self._outbox = threading.Lock(), None
+
+
+def _run_loop(loops: "queue.SimpleQueue[_PublisherLoop]") -> None:
+    """In the thread that runs it a loop is also made: what gevent has put into it belongs to a thread."""
+    loop = _PublisherLoop()
+    loops.put(loop)
+    loop.run_forever()
+
+
+def _start_thread(run: Callable[[], None]) -> None:
+    """Under gevent a ``Thread`` shares its thread with all others, and Django would take their requests for async code
+    while a loop runs in it."""
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is not None and monkey.is_module_patched("threading"):
+        sys.modules["gevent"].get_hub().threadpool.spawn(run)
+    else:
+        threading.Thread(target=run, name="bpo-chat-publisher", daemon=True).start()
 
 
 _thread = _PublisherThread()

@@ -31,6 +31,8 @@ for habit in os.environ["HABITS"].split(","):
                     "CONFIG": {"hosts": [{"address": os.environ["REDIS_URL"], "socket_timeout": 30}]},
                 },
             }
+        case "no_sweep":
+            BPO_CHAT = {"SWEEP_SECONDS": 3600}
         case "replica":
             databases["replica"] = dict(DATABASE, NAME=os.environ["REPLICA"])
             DATABASE_ROUTERS = [PrimaryForWriting()]
