@@ -58,7 +58,7 @@ def remove_member(*, actor: User | None, chat: str, username: str) -> None:
 def release_user(*, user: User) -> None:
     """End all memberships of an account that is about to be deleted, and hand on what it owns.
 
-    Its messages stay. That is no change of a chat, but where the owner changes.
+    Its messages stay. That is no change of a chat, but where the owner changes: there the site itself acts.
     """
     with transaction.atomic(using=router.db_for_write(Membership)):
         Chat.objects.filter(uri="").update(title="")  # no chat, but SQLite's writer lock
@@ -84,7 +84,7 @@ def _release(user: User, chats: Sequence[int]) -> None:
     present.delete()
     Chat.objects.filter(pk__in=still_in).update(member_count=F("member_count") - 1)
     for uri in list(locked.filter(owner=user.pk).values_list("uri", flat=True)):
-        with changing(user, uri) as change:
+        with changing(None, uri) as change:
             _hand_to_heir(change)
 
 
