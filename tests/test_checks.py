@@ -21,12 +21,14 @@ from django.db.utils import ConnectionHandler
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import serializers
+from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import IsAdminUser, IsAuthenticated
 
 from django_bpo_chat.accounts.serializers import SignUpInput
 from django_bpo_chat.accounts.urls import urlpatterns as account_urls
 from django_bpo_chat.accounts.views import LogOutView
 from django_bpo_chat.adapter import Adapter
+from django_bpo_chat.serializers import SendMessageInput
 from tests.fixtures import Configure
 from tests.test_docs import DOCS, INTEGRATION, README, Project, blocks, headings, project, section
 
@@ -173,6 +175,41 @@ class SignUp(SignUpInput):
     full_name = serializers.CharField()
 
 
+class WithoutMessage(SendMessageInput):
+    message = None
+
+
+class WithOptionalMessage(SendMessageInput):
+    message = serializers.CharField(required=False)
+
+
+class WithDefaultMessage(SendMessageInput):
+    message = serializers.CharField(default="Hello")
+
+
+class WithoutPassword2(SignUpInput):
+    password2 = None
+
+    def validate(self, attrs: Any) -> Any:
+        return attrs
+
+
+class ByCreation(CursorPagination):
+    page_size = 2
+
+
+class ById(CursorPagination):
+    page_size = 2
+    ordering = "-id"
+
+
+class ByChoice(CursorPagination):
+    page_size = 2
+
+    def get_ordering(self, request: Any, queryset: Any, view: Any) -> tuple[str, ...]:
+        return ("id",)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -185,9 +222,13 @@ class SignUp(SignUpInput):
         ("AUTHENTICATION_CLASSES", ["rest_framework.permissions.IsAuthenticated"]),
         ("BUS", f"{__name__}.NOTHING_YET"),
         ("PAGINATION_CLASS", f"{__name__}.Shy"),
+        ("PAGINATION_CLASS", "rest_framework.pagination.CursorPagination"),
+        ("PAGINATION_CLASS", f"{__name__}.ByCreation"),
         ("PERMISSION_CLASSES", ["rest_framework.authentication.SessionAuthentication"]),
         ("SERIALIZERS", {"sign_up": "django_bpo_chat.accounts.serializers.LogInInput"}),
         ("SERIALIZERS", {"sign_up": "mysite.accounts.SignUp"}),
+        ("SERIALIZERS", {"send_message": f"{__name__}.WithoutMessage"}),
+        ("SERIALIZERS", {"send_message": f"{__name__}.WithOptionalMessage"}),
         ("THROTTLE_CLASSES", ["rest_framework.permissions.IsAuthenticated"]),
     ],
 )
@@ -196,6 +237,16 @@ def test_e004_a_dotted_path_that_leads_nowhere_or_to_something_else(
 ) -> None:
     settings.BPO_CHAT = {key: value}
     assert ids(deploy=True) == ["E004"]
+
+
+def test_e004_names_what_a_serializer_and_a_pagination_class_lack(settings: LazySettings) -> None:
+    settings.BPO_CHAT = {
+        "PAGINATION_CLASS": f"{__name__}.ByCreation",
+        "SERIALIZERS": {"send_message": f"{__name__}.WithoutMessage"},
+    }
+    pagination, serializer = heard()
+    assert "orders by '-created'" in pagination.msg and "'-id'" in str(pagination.hint)
+    assert "does not require 'message'" in serializer.msg
 
 
 def test_e004_a_module_that_fails_while_it_is_imported(
@@ -215,8 +266,12 @@ def test_e004_a_module_that_fails_while_it_is_imported(
         ("AUTHENTICATION_CLASSES", ["rest_framework.authentication.TokenAuthentication"]),
         ("BUS", f"{__name__}.bus"),
         ("PAGINATION_CLASS", "rest_framework.pagination.LimitOffsetPagination"),
+        ("PAGINATION_CLASS", f"{__name__}.ById"),
+        ("PAGINATION_CLASS", f"{__name__}.ByChoice"),
         ("PERMISSION_CLASSES", [f"{__name__}.COMPOSED", "rest_framework.permissions.IsAdminUser"]),
         ("SERIALIZERS", {"sign_up": f"{__name__}.SignUp"}),
+        ("SERIALIZERS", {"sign_up": f"{__name__}.WithoutPassword2"}),
+        ("SERIALIZERS", {"send_message": f"{__name__}.WithDefaultMessage"}),
         ("THROTTLE_CLASSES", ["rest_framework.throttling.UserRateThrottle"]),
     ],
 )
