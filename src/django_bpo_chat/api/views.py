@@ -115,7 +115,7 @@ class MessageView(ChatAPIView):
         return Response(wire.message(message))
 
     def delete(self, request: Request, uri: str, seq: str) -> Response:
-        message = operations.delete_message(actor=self.user, chat=uri, seq=_number(seq))
+        message, _deleted = operations.delete_message(actor=self.user, chat=uri, seq=_number(seq))
         return Response(wire.message(message))
 
 
