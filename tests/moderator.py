@@ -55,10 +55,9 @@ class Moderator:
 
     def save(self, row: Model, form: dict[str, Any], **changed: Any) -> Any:
         """As a browser does, which sends nothing of a box that is not ticked."""
-        sent = {name: "on" if value is True else value for name, value in {**form, **changed}.items()}
-        return self.post(
-            type(row), "change", row, **{name: value for name, value in sent.items() if value is not False}
-        )
+        kept = {name: value for name, value in {**form, **changed}.items() if value is not False}
+        sent = {name: "on" if value is True else value for name, value in kept.items()}
+        return self.post(type(row), "change", row, **sent)
 
     def act(self, action: str, rows: Sequence[Model], **form: Any) -> list[str]:
         """What the admin says to an action on these rows."""

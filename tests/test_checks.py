@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, run_checks
 from django.db import connections, models
 from django.db.utils import ConnectionHandler
@@ -23,11 +25,13 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework import serializers
 from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import IsAdminUser, IsAuthenticated
+from rest_framework_simplejwt import settings as simplejwt
 
 from django_bpo_chat.accounts.serializers import SignUpInput
 from django_bpo_chat.accounts.urls import urlpatterns as account_urls
 from django_bpo_chat.accounts.views import LogOutView
 from django_bpo_chat.adapter import Adapter
+from django_bpo_chat.conf import DEFAULTS
 from django_bpo_chat.serializers import SendMessageInput
 from tests.fixtures import Configure
 from tests.test_docs import DOCS, INTEGRATION, README, Project, blocks, headings, project, section
@@ -699,10 +703,94 @@ def test_w019_a_server_that_is_too_old(install: Install, server: str, version: s
     assert warned_of("W019") == is_named
 
 
-# Remedies
+# Odd settings
 
 
 CORE = {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS]}}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("SIMPLE_JWT", {"ALGORITHM": None}, "SIMPLE_JWT['ALGORITHM'] is None"),
+        ("SIMPLE_JWT", {"SIGNING_KEY": 7}, "SIMPLE_JWT['SIGNING_KEY'] is 7"),
+        ("CHANNEL_LAYERS", [PUBSUB], "CHANNEL_LAYERS is ["),
+        ("CHANNEL_LAYERS", {"default": [PUBSUB]}, 'CHANNEL_LAYERS["default"] is ['),
+        ("CHANNEL_LAYERS", {"default": {**PUBSUB, "CONFIG": [REDIS]}}, '["CONFIG"] is ['),
+        ("CHANNEL_LAYERS", {"default": {**PUBSUB, "CONFIG": {"hosts": 7}}}, '["CONFIG"]["hosts"] is 7'),
+        ("DATABASE_ROUTERS", [Router(frozenset(["bpo_chat", "people"]))], "DATABASE_ROUTERS write to 'other'"),
+    ],
+)
+def test_e021_a_setting_of_another_package_that_is_of_no_use(
+    settings: LazySettings, name: str, value: Any, named: str
+) -> None:
+    setattr(settings, name, value)
+    [error] = [each for each in heard() if each.id == "bpo_chat.E021"]
+    assert named in error.msg
+    assert [each for each in heard(deploy=True) if each.id == "bpo_chat.E021"] == [error]
+
+
+def test_e021_simple_jwt_that_is_no_dict(settings: LazySettings) -> None:
+    settings.SIMPLE_JWT = ["HS256"]
+    assert ids() == ["E021"]
+    assert heard()[0].msg == "SIMPLE_JWT is ['HS256'], which is no dict."
+
+
+def test_w012_a_key_that_is_none(settings: LazySettings) -> None:
+    settings.SIMPLE_JWT = {"SIGNING_KEY": None}
+    assert warned_of("W012")
+
+
+ODD = [None, 0, 7, "", "x", b"", [], ["x"], {}, {"x": "x"}, object()]
+
+# Not among them is that without which no check is ever asked, such as INSTALLED_APPS and AUTH_USER_MODEL.
+READ = [
+    ("BPO_CHAT",),
+    *(("BPO_CHAT", key) for key in DEFAULTS),
+    *(("BPO_CHAT", "SERIALIZERS", name) for name in DEFAULTS["SERIALIZERS"]),
+    ("CHANNEL_LAYERS",),
+    ("CHANNEL_LAYERS", "default"),
+    ("CHANNEL_LAYERS", "default", "BACKEND"),
+    ("CHANNEL_LAYERS", "default", "CONFIG"),
+    ("CHANNEL_LAYERS", "default", "CONFIG", "hosts"),
+    ("ROOT_URLCONF",),
+    *(("SIMPLE_JWT", key) for key in ("ALGORITHM", "BLACKLIST_AFTER_ROTATION", "ROTATE_REFRESH_TOKENS", "SIGNING_KEY")),
+    ("TIME_ZONE",),
+    ("USE_TZ",),
+]
+
+
+def odd_setting(path: Sequence[str], value: Any) -> Any:
+    """The value, in as many dicts as the path has keys."""
+    usual = {"default": {"BACKEND": CORE["BACKEND"]}} if path[0] == "CHANNEL_LAYERS" else {}
+    for key in reversed(path[1:]):
+        value = {**usual.get(key, {}), key: value}
+    return value
+
+
+@pytest.mark.parametrize("path", READ, ids=".".join)
+def test_no_odd_setting_breaks_a_check(install: Install, monkeypatch: pytest.MonkeyPatch, path: Sequence[str]) -> None:
+    install("redis", "8.0.0")
+    for value in ODD:
+        with monkeypatch.context() as patch:
+            if path[0] == "TIME_ZONE":
+                patch.setattr(django_settings, "USE_TZ", False)
+            # Without its signal: what listens to that need not take the value.
+            patch.setattr(django_settings, path[0], odd_setting(path, value), raising=False)
+            if path[0] == "SIMPLE_JWT":
+                patch.setattr(simplejwt, "api_settings", SimpleNamespace(**{**simplejwt.DEFAULTS, path[1]: value}))
+            heard(deploy=True)
+
+
+@pytest.mark.parametrize("key", ["CONN_MAX_AGE", "OPTIONS"])
+@pytest.mark.parametrize("engine", [SQLITE, POSTGRES])
+def test_no_odd_database_breaks_a_check(other: Other, engine: str, key: str) -> None:
+    for value in ODD:
+        other(ENGINE=engine, **{key: value})
+        heard(deploy=True)
+
+
+# Remedies
 
 
 @pytest.mark.parametrize(
@@ -717,6 +805,8 @@ CORE = {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": 
             "E007",
             {"DATABASES": postgres(OPTIONS={"options": "-c default_transaction_isolation=serializable"})},
         ),
+        ("E021", {"CHANNEL_LAYERS": [PUBSUB]}),
+        ("E021", {"SIMPLE_JWT": {"ALGORITHM": None}}),
         ("W001", {}),
         ("W002", {"BPO_CHAT": {"HANDLE_FIELD": "email"}}),
         ("W011", {"CHANNEL_LAYERS": {}}),

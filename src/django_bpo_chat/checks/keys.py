@@ -46,7 +46,9 @@ def _are_texts(values: Any) -> bool:
 
 
 def channel_layers() -> dict[str, Any]:
-    return getattr(settings, "CHANNEL_LAYERS", None) or {}
+    """``CHANNEL_LAYERS``; empty where it is no dict, of which another check tells."""
+    layers = getattr(settings, "CHANNEL_LAYERS", None)
+    return layers if isinstance(layers, dict) else {}
 
 
 def _is_layer(alias: Any) -> bool:
