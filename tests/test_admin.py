@@ -12,11 +12,12 @@ import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from django_bpo_chat import operations
 from django_bpo_chat.admin import LISTED_ROWS
 from django_bpo_chat.models import Chat, Membership, Message
 from tests.clients import Connect
@@ -156,7 +157,7 @@ def test_who_may_change_acts(wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     wali.send(uri)
     otto = Moderator("otto", "change_chat", "change_membership", "change_message")
-    otto.post(Chat, "change", Chat.objects.get(uri=uri), title="Picnic", history="full")
+    otto.edit(Chat.objects.get(uri=uri), title="Picnic", joinable=False)
     otto.act("remove", [membership(uri, mabel)])
     otto.act("delete", [message(uri)])
     chat = wali.chat(uri)
@@ -172,8 +173,7 @@ def test_an_edit_is_an_operation_and_in_the_log(ines: Moderator, wali: Person) -
     uri = wali.start(title="Picnic")
     chat = Chat.objects.get(uri=uri)
     before = wali.chat(uri)
-    form = {"title": " Picnic on Saturday ", "joinable": "on", "history": "since_join"}
-    assert ines.post(Chat, "change", chat, **form).status_code == 302
+    assert ines.edit(chat, title=" Picnic on Saturday ", history="since_join").status_code == 302
     changes = wali.changes(uri, since=before["version"])
     assert (changes["version"], changes["details"]["title"]) == (before["version"] + 1, "Picnic on Saturday")
     assert wali.chat(uri)["history"] == "since_join"
@@ -183,9 +183,21 @@ def test_an_edit_is_an_operation_and_in_the_log(ines: Moderator, wali: Person) -
 def test_an_edit_that_changes_nothing_takes_no_version(ines: Moderator, wali: Person) -> None:
     uri = wali.start(title="Picnic")
     before = wali.chat(uri)
-    form = {"title": "Picnic", "joinable": "on", "history": "full"}
-    assert ines.post(Chat, "change", Chat.objects.get(uri=uri), **form).status_code == 302
+    assert ines.edit(Chat.objects.get(uri=uri)).status_code == 302
     assert wali.chat(uri) == before
+
+
+def test_a_form_that_has_been_open_for_a_while_changes_nothing_back(ines: Moderator, wali: Person) -> None:
+    uri = wali.start(title="Picnic")
+    chat = Chat.objects.get(uri=uri)
+    form = ines.form(chat)
+    assert all(f'name="{name}"' in ines.get(Chat, "change", chat).content.decode() for name in form)
+    wali.edit_chat(uri, title="Picnic on Saturday", history="since_join")
+    assert ines.save(chat, form, joinable=False).status_code == 302
+    now = wali.chat(uri)
+    assert (now["title"], now["history"], now["joinable"]) == ("Picnic on Saturday", "since_join", False)
+    [(_, said)] = log(ines)
+    assert said == "Changed Joinable."
 
 
 @pytest.mark.parametrize(
@@ -194,8 +206,7 @@ def test_an_edit_that_changes_nothing_takes_no_version(ines: Moderator, wali: Pe
 def test_an_edit_that_does_not_validate_is_shown_again(ines: Moderator, wali: Person, wrong: dict[str, str]) -> None:
     uri = wali.start(title="Picnic")
     before = wali.chat(uri)
-    form = {"title": "Picnic", "joinable": "on", "history": "full", **wrong}
-    answer = ines.post(Chat, "change", Chat.objects.get(uri=uri), **form)
+    answer = ines.edit(Chat.objects.get(uri=uri), **wrong)
     assert answer.status_code == 200
     assert answer.context["adminform"].form.errors.keys() == wrong.keys()
     assert wali.chat(uri) == before
@@ -203,9 +214,8 @@ def test_an_edit_that_does_not_validate_is_shown_again(ines: Moderator, wali: Pe
 
 def test_a_form_does_not_change_what_it_does_not_show(ines: Moderator, wali: Person, mabel: Person) -> None:
     uri = wali.start()
-    form = {"title": "", "joinable": "on", "history": "full", "kind": "direct", "owner": mabel.user.pk, "uri": "x"}
     before = wali.chat(uri)
-    ines.post(Chat, "change", Chat.objects.get(uri=uri), **form)
+    ines.edit(Chat.objects.get(uri=uri), kind="direct", owner=mabel.user.pk, uri="x")
     assert wali.chat(uri) == before
 
 
@@ -243,6 +253,49 @@ def test_what_is_refused_is_told_and_the_rest_is_done(
     assert log(ines) == [(str(membership(uri, mabel)), "Removed from the chat")]
 
 
+class Waiting:
+    """``remove_member``, which once waits for a chat for too long."""
+
+    def __init__(self) -> None:
+        self.remove_member = operations.remove_member
+        self.called = 0
+
+    def __call__(self, **arguments: Any) -> None:
+        self.called += 1
+        if self.called == 2:
+            raise OperationalError("canceling statement due to lock timeout")
+        self.remove_member(**arguments)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_chat_that_is_not_to_be_had_is_told_and_the_rest_is_done(
+    monkeypatch: pytest.MonkeyPatch, wali: Person, mabel: Person
+) -> None:
+    ines = Moderator("ines")
+    first, second, third = (membership(uri, mabel) for uri in sorted(wali.start(mabel) for _ in range(3)))
+    monkeypatch.setattr(operations, "remove_member", Waiting())
+    assert ines.act("remove", [first, second, third]) == [
+        "Removed from the chat: 2",
+        f"Not available at the moment. Try again. 1: {second}",
+    ]
+    assert list(Membership.objects.present().of(mabel.user)) == [second]
+    assert [name for name, _ in log(ines)] == [str(first), str(third)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_that_is_one_transaction_is_undone_where_a_chat_is_not_to_be_had(
+    monkeypatch: pytest.MonkeyPatch, wali: Person, mabel: Person
+) -> None:
+    ines = Moderator("ines")
+    chosen = [membership(wali.start(mabel), mabel) for _ in range(3)]
+    monkeypatch.setattr(operations, "remove_member", Waiting())
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    with pytest.raises(OperationalError):
+        ines.act("remove", chosen)
+    assert Membership.objects.present().of(mabel.user).count() == 3
+    assert log(ines) == []
+
+
 def test_sockets_hear_what_is_done_in_the_admin(connect: Connect, wali: Person, mabel: Person, otis: Person) -> None:
     ines = Moderator("ines")
     uri = wali.start(mabel, otis)
@@ -251,7 +304,7 @@ def test_sockets_hear_what_is_done_in_the_admin(connect: Connect, wali: Person, 
     acts: list[Callable[[], Any]] = [
         lambda: ines.act("delete", [message(uri)]),
         lambda: ines.act("remove", [membership(uri, otis)]),
-        lambda: ines.post(Chat, "change", Chat.objects.get(uri=uri), title="Picnic", history="full"),
+        lambda: ines.edit(Chat.objects.get(uri=uri), title="Picnic"),
     ]
     for version, act in enumerate(acts, start=3):
         act()
@@ -284,6 +337,24 @@ def test_a_tombstone_is_not_deleted_again(ines: Moderator, wali: Person) -> None
     before = wali.chat(uri)
     assert ines.act("delete", [message(uri)]) == []
     assert (wali.chat(uri), log(ines)) == (before, [])
+
+
+def test_what_its_author_has_deleted_a_moment_before_is_neither_counted_nor_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, ines: Moderator, wali: Person
+) -> None:
+    uri = wali.start()
+    for _ in range(2):
+        wali.send(uri)
+    delete_message = operations.delete_message
+
+    def delete_after_the_author(*, seq: int, **arguments: Any) -> Any:
+        if seq == 1:
+            delete_message(actor=wali.user, chat=uri, seq=1)
+        return delete_message(seq=seq, **arguments)
+
+    monkeypatch.setattr(operations, "delete_message", delete_after_the_author)
+    assert ines.act("delete", [message(uri, 1), message(uri, 2)]) == ["Deleted, a tombstone is left: 1"]
+    assert [name for name, _ in log(ines)] == [str(message(uri, 2))]
 
 
 # Users

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models.signals import pre_delete
+from rest_framework.pagination import CursorPagination
 
 from django_bpo_chat import operations
 from django_bpo_chat.adapter import Adapter
@@ -429,6 +430,34 @@ def test_pages_skip_and_repeat_nothing_while_chats_move(wali: Person) -> None:
 
 
 @pytest.mark.times
+@pytest.mark.parametrize("name", ["PageNumberPagination", "LimitOffsetPagination"])
+def test_a_pagination_class_without_a_page_size_leaves_lists_whole(
+    configure: Configure, wali: Person, mabel: Person, name: str
+) -> None:
+    ours = [wali.start(mabel) for _ in range(2)]
+    pages = wali.chats(), wali.get(f"chats/{ours[0]}/members/").done()
+    configure(PAGINATION_CLASS=f"rest_framework.pagination.{name}")
+    assert wali.chats() == pages[0]["results"]
+    assert wali.get(f"chats/{ours[0]}/members/").done() == pages[1]["results"]
+
+
+class NewestFirst(CursorPagination):
+    page_size = 2
+    ordering = "-id"
+
+
+def test_lists_may_be_paged_by_cursors_of_rest_framework(configure: Configure, wali: Person, mabel: Person) -> None:
+    ours = [wali.start(mabel) for _ in range(3)]
+    configure(PAGINATION_CLASS=f"{__name__}.NewestFirst")
+    first = wali.chats()
+    second = wali.get(first["next"]).done()
+    assert [chat["uri"] for chat in first["results"] + second["results"]] == ours[::-1]
+    assert usernames({"members": wali.get(f"chats/{ours[0]}/members/").done()["results"]}) == [
+        mabel.username,
+        wali.username,
+    ]
+
+
 def test_a_page_has_50_chats_and_at_most_200(wali: Person) -> None:
     for _ in range(51):
         wali.start()

@@ -11,22 +11,28 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, run_checks
 from django.db import connections, models
 from django.db.utils import ConnectionHandler
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import serializers
+from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import IsAdminUser, IsAuthenticated
+from rest_framework_simplejwt import settings as simplejwt
 
 from django_bpo_chat.accounts.serializers import SignUpInput
 from django_bpo_chat.accounts.urls import urlpatterns as account_urls
 from django_bpo_chat.accounts.views import LogOutView
 from django_bpo_chat.adapter import Adapter
+from django_bpo_chat.conf import DEFAULTS
+from django_bpo_chat.serializers import SendMessageInput
 from tests.fixtures import Configure
 from tests.test_docs import DOCS, INTEGRATION, README, Project, blocks, headings, project, section
 
@@ -173,6 +179,41 @@ class SignUp(SignUpInput):
     full_name = serializers.CharField()
 
 
+class WithoutMessage(SendMessageInput):
+    message = None
+
+
+class WithOptionalMessage(SendMessageInput):
+    message = serializers.CharField(required=False)
+
+
+class WithDefaultMessage(SendMessageInput):
+    message = serializers.CharField(default="Hello")
+
+
+class WithoutPassword2(SignUpInput):
+    password2 = None
+
+    def validate(self, attrs: Any) -> Any:
+        return attrs
+
+
+class ByCreation(CursorPagination):
+    page_size = 2
+
+
+class ById(CursorPagination):
+    page_size = 2
+    ordering = "-id"
+
+
+class ByChoice(CursorPagination):
+    page_size = 2
+
+    def get_ordering(self, request: Any, queryset: Any, view: Any) -> tuple[str, ...]:
+        return ("id",)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -185,9 +226,13 @@ class SignUp(SignUpInput):
         ("AUTHENTICATION_CLASSES", ["rest_framework.permissions.IsAuthenticated"]),
         ("BUS", f"{__name__}.NOTHING_YET"),
         ("PAGINATION_CLASS", f"{__name__}.Shy"),
+        ("PAGINATION_CLASS", "rest_framework.pagination.CursorPagination"),
+        ("PAGINATION_CLASS", f"{__name__}.ByCreation"),
         ("PERMISSION_CLASSES", ["rest_framework.authentication.SessionAuthentication"]),
         ("SERIALIZERS", {"sign_up": "django_bpo_chat.accounts.serializers.LogInInput"}),
         ("SERIALIZERS", {"sign_up": "mysite.accounts.SignUp"}),
+        ("SERIALIZERS", {"send_message": f"{__name__}.WithoutMessage"}),
+        ("SERIALIZERS", {"send_message": f"{__name__}.WithOptionalMessage"}),
         ("THROTTLE_CLASSES", ["rest_framework.permissions.IsAuthenticated"]),
     ],
 )
@@ -196,6 +241,16 @@ def test_e004_a_dotted_path_that_leads_nowhere_or_to_something_else(
 ) -> None:
     settings.BPO_CHAT = {key: value}
     assert ids(deploy=True) == ["E004"]
+
+
+def test_e004_names_what_a_serializer_and_a_pagination_class_lack(settings: LazySettings) -> None:
+    settings.BPO_CHAT = {
+        "PAGINATION_CLASS": f"{__name__}.ByCreation",
+        "SERIALIZERS": {"send_message": f"{__name__}.WithoutMessage"},
+    }
+    pagination, serializer = heard()
+    assert "orders by '-created'" in pagination.msg and "'-id'" in str(pagination.hint)
+    assert "does not require 'message'" in serializer.msg
 
 
 def test_e004_a_module_that_fails_while_it_is_imported(
@@ -215,8 +270,12 @@ def test_e004_a_module_that_fails_while_it_is_imported(
         ("AUTHENTICATION_CLASSES", ["rest_framework.authentication.TokenAuthentication"]),
         ("BUS", f"{__name__}.bus"),
         ("PAGINATION_CLASS", "rest_framework.pagination.LimitOffsetPagination"),
+        ("PAGINATION_CLASS", f"{__name__}.ById"),
+        ("PAGINATION_CLASS", f"{__name__}.ByChoice"),
         ("PERMISSION_CLASSES", [f"{__name__}.COMPOSED", "rest_framework.permissions.IsAdminUser"]),
         ("SERIALIZERS", {"sign_up": f"{__name__}.SignUp"}),
+        ("SERIALIZERS", {"sign_up": f"{__name__}.WithoutPassword2"}),
+        ("SERIALIZERS", {"send_message": f"{__name__}.WithDefaultMessage"}),
         ("THROTTLE_CLASSES", ["rest_framework.throttling.UserRateThrottle"]),
     ],
 )
@@ -644,10 +703,94 @@ def test_w019_a_server_that_is_too_old(install: Install, server: str, version: s
     assert warned_of("W019") == is_named
 
 
-# Remedies
+# Odd settings
 
 
 CORE = {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS]}}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("SIMPLE_JWT", {"ALGORITHM": None}, "SIMPLE_JWT['ALGORITHM'] is None"),
+        ("SIMPLE_JWT", {"SIGNING_KEY": 7}, "SIMPLE_JWT['SIGNING_KEY'] is 7"),
+        ("CHANNEL_LAYERS", [PUBSUB], "CHANNEL_LAYERS is ["),
+        ("CHANNEL_LAYERS", {"default": [PUBSUB]}, 'CHANNEL_LAYERS["default"] is ['),
+        ("CHANNEL_LAYERS", {"default": {**PUBSUB, "CONFIG": [REDIS]}}, '["CONFIG"] is ['),
+        ("CHANNEL_LAYERS", {"default": {**PUBSUB, "CONFIG": {"hosts": 7}}}, '["CONFIG"]["hosts"] is 7'),
+        ("DATABASE_ROUTERS", [Router(frozenset(["bpo_chat", "people"]))], "DATABASE_ROUTERS write to 'other'"),
+    ],
+)
+def test_e021_a_setting_of_another_package_that_is_of_no_use(
+    settings: LazySettings, name: str, value: Any, named: str
+) -> None:
+    setattr(settings, name, value)
+    [error] = [each for each in heard() if each.id == "bpo_chat.E021"]
+    assert named in error.msg
+    assert [each for each in heard(deploy=True) if each.id == "bpo_chat.E021"] == [error]
+
+
+def test_e021_simple_jwt_that_is_no_dict(settings: LazySettings) -> None:
+    settings.SIMPLE_JWT = ["HS256"]
+    assert ids() == ["E021"]
+    assert heard()[0].msg == "SIMPLE_JWT is ['HS256'], which is no dict."
+
+
+def test_w012_a_key_that_is_none(settings: LazySettings) -> None:
+    settings.SIMPLE_JWT = {"SIGNING_KEY": None}
+    assert warned_of("W012")
+
+
+ODD = [None, 0, 7, "", "x", b"", [], ["x"], {}, {"x": "x"}, object()]
+
+# Not among them is that without which no check is ever asked, such as INSTALLED_APPS and AUTH_USER_MODEL.
+READ = [
+    ("BPO_CHAT",),
+    *(("BPO_CHAT", key) for key in DEFAULTS),
+    *(("BPO_CHAT", "SERIALIZERS", name) for name in DEFAULTS["SERIALIZERS"]),
+    ("CHANNEL_LAYERS",),
+    ("CHANNEL_LAYERS", "default"),
+    ("CHANNEL_LAYERS", "default", "BACKEND"),
+    ("CHANNEL_LAYERS", "default", "CONFIG"),
+    ("CHANNEL_LAYERS", "default", "CONFIG", "hosts"),
+    ("ROOT_URLCONF",),
+    *(("SIMPLE_JWT", key) for key in ("ALGORITHM", "BLACKLIST_AFTER_ROTATION", "ROTATE_REFRESH_TOKENS", "SIGNING_KEY")),
+    ("TIME_ZONE",),
+    ("USE_TZ",),
+]
+
+
+def odd_setting(path: Sequence[str], value: Any) -> Any:
+    """The value, in as many dicts as the path has keys."""
+    usual = {"default": {"BACKEND": CORE["BACKEND"]}} if path[0] == "CHANNEL_LAYERS" else {}
+    for key in reversed(path[1:]):
+        value = {**usual.get(key, {}), key: value}
+    return value
+
+
+@pytest.mark.parametrize("path", READ, ids=".".join)
+def test_no_odd_setting_breaks_a_check(install: Install, monkeypatch: pytest.MonkeyPatch, path: Sequence[str]) -> None:
+    install("redis", "8.0.0")
+    for value in ODD:
+        with monkeypatch.context() as patch:
+            if path[0] == "TIME_ZONE":
+                patch.setattr(django_settings, "USE_TZ", False)
+            # Without its signal: what listens to that need not take the value.
+            patch.setattr(django_settings, path[0], odd_setting(path, value), raising=False)
+            if path[0] == "SIMPLE_JWT":
+                patch.setattr(simplejwt, "api_settings", SimpleNamespace(**{**simplejwt.DEFAULTS, path[1]: value}))
+            heard(deploy=True)
+
+
+@pytest.mark.parametrize("key", ["CONN_MAX_AGE", "OPTIONS"])
+@pytest.mark.parametrize("engine", [SQLITE, POSTGRES])
+def test_no_odd_database_breaks_a_check(other: Other, engine: str, key: str) -> None:
+    for value in ODD:
+        other(ENGINE=engine, **{key: value})
+        heard(deploy=True)
+
+
+# Remedies
 
 
 @pytest.mark.parametrize(
@@ -662,6 +805,8 @@ CORE = {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": 
             "E007",
             {"DATABASES": postgres(OPTIONS={"options": "-c default_transaction_isolation=serializable"})},
         ),
+        ("E021", {"CHANNEL_LAYERS": [PUBSUB]}),
+        ("E021", {"SIMPLE_JWT": {"ALGORITHM": None}}),
         ("W001", {}),
         ("W002", {"BPO_CHAT": {"HANDLE_FIELD": "email"}}),
         ("W011", {"CHANNEL_LAYERS": {}}),

@@ -489,3 +489,19 @@ def test_accounts_with_many_chats_in_common_are_deleted_at_once(wali: Person, ma
             operations.start_group(actor=people[0].user, members=[people[1].username])
     at_once(*[person.user.delete for person in (wali, mabel)])
     assert set(Chat.objects.values_list("member_count", "owner")) == {(0, None)}
+
+
+def test_an_account_is_deleted_while_another_transaction_takes_its_chats_by_uri(wali: Person, mabel: Person) -> None:
+    uris = [wali.start(mabel)]
+    while uris[0] == min(uris):  # until the oldest chat is not the first one by uri
+        uris.append(wali.start(mabel))
+    first, *others = sorted(uris)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            operations.edit_chat(actor=None, chat=first, title="Picnic")
+            deletion = pool.submit(with_own_connection, mabel.user.delete)
+            time.sleep(0.5)  # for it to wait
+            for uri in others:
+                operations.edit_chat(actor=None, chat=uri, title="Picnic")
+        deletion.result(10)
+    assert set(Chat.objects.values_list("title", "member_count")) == {("Picnic", 1)}

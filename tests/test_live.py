@@ -8,9 +8,11 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import timedelta
-from typing import Any
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -18,17 +20,20 @@ from django.contrib.auth.signals import user_logged_out
 from django.db import transaction
 from django.db.backends.signals import connection_created
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone as django_timezone
+from django.utils.translation import gettext_lazy
 from websockets.client import ClientProtocol
 from websockets.frames import Frame as WebSocketFrame
 from websockets.frames import Opcode
 from websockets.uri import parse_uri
 
 from django_bpo_chat import operations
+from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.live import bus
 from django_bpo_chat.live.sockets import MAX_QUEUED_FRAMES
 from django_bpo_chat.models import Chat, Membership
-from tests.clients import SECONDS, ChatSocket, Connect, Dial, Frame, ViewingClient, history
+from django_bpo_chat.testing import Event
+from tests.clients import SECONDS, ChatSocket, Closed, Connect, Dial, Frame, ViewingClient, history
 from tests.fixtures import Configure
 from tests.layers import keeping_events
 from tests.parallel import at_once
@@ -96,6 +101,64 @@ def test_what_changes_nothing_is_not_heard(connect: Connect, wali: Person, mabel
     wali.erase(uri, 1)
 
     assert [frame["version"] for frame in hears.heard()] == [3]
+
+
+class Carding(Adapter):
+    """Shows of everybody what a test has put here."""
+
+    shown: ClassVar[Any] = None
+
+    def card(self, user: Any) -> dict[str, Any]:
+        if isinstance(self.shown, Exception):
+            raise self.shown
+        return {"shown": self.shown}
+
+
+@pytest.fixture
+def show(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+    """Have everybody's card hold this, or fail with it: ``show("red")``."""
+    configure(ADAPTER=f"{__name__}.Carding")
+    return lambda value: monkeypatch.setattr(Carding, "shown", value)
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (datetime(2026, 5, 4, 3, 2, 1, 7, timezone(timedelta(hours=2))), "2026-05-04T01:02:01.000007Z"),
+        (date(2026, 5, 4), "2026-05-04"),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (Decimal("1.50"), "1.50"),
+        (gettext_lazy("Email address"), "Email address"),
+        ({"a": ["\u00fc\u2028", None, 1.5]}, {"a": ["\u00fc\u2028", None, 1.5]}),
+        ("half \ud83d of it", "half \ufffd of it"),
+    ],
+    ids=["datetime", "date", "UUID", "Decimal", "lazy text", "JSON", "lone surrogate"],
+)
+def test_a_card_reads_the_same_at_both_doors(
+    connect: Connect, show: Callable[[Any], None], wali: Person, mabel: Person, value: Any, read: Any
+) -> None:
+    show(value)
+    uri = wali.start(mabel)
+    hears = connect(mabel)
+    sent = wali.send(uri)
+    assert sent["user"] == {"shown": read, "username": wali.username}
+    assert hears.hear()["messages"] == wali.messages(uri)["results"] == [sent]
+    assert hears.ask("message.send", chat=uri, message="Hello")["message"]["user"]["shown"] == read
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object()])
+@pytest.mark.django_db(transaction=True)
+def test_a_card_that_is_no_json_is_a_defect_that_nobody_is_sent(
+    show: Callable[[Any], None], chat_events: list[Event], wali: Person, value: Any
+) -> None:
+    uri = wali.start()
+    wali.send(uri)
+    show(value)
+    for act in (lambda: wali.send(uri), lambda: wali.messages(uri)):
+        with pytest.raises((ValueError, TypeError)):
+            act()
+    show("red")
+    assert wali.chat(uri)["version"] == len(chat_events) == 2
 
 
 @pytest.mark.users
@@ -627,6 +690,24 @@ def test_a_removal_that_nobody_told_of_is_told_by_the_sweep(
 
 
 @pytest.mark.usefixtures("quick_sweeps")
+def test_a_card_that_fails_does_not_end_the_sweeps(
+    connect: Connect, show: Callable[[Any], None], caplog: pytest.LogCaptureFixture, wali: Person, mabel: Person
+) -> None:
+    uri, other = wali.start(mabel), wali.start(mabel)
+    walis, mabels = connect(wali), connect(mabel)
+    with keeping_events():
+        wali.remove(uri, mabel)
+        wali.send(other)
+    show(RuntimeError("A defect of the site."))
+    get_user_model().objects.filter(pk=mabel.user.pk).update(is_active=False)
+    with pytest.raises(Closed) as closed:
+        list(iter(mabels.hear, None))
+    assert closed.value.code == 4401
+    assert walis.hear()["chat"] in {uri, other}
+    assert "A defect of the site." in caplog.text
+
+
+@pytest.mark.usefixtures("quick_sweeps")
 def test_a_read_mark_does_not_hide_a_message_that_nobody_told_of(connect: Connect, wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     mabels = connect(mabel)
@@ -701,7 +782,7 @@ def test_a_late_message_is_heard_after_a_read_mark(connect: Connect, wali: Perso
 @pytest.mark.times
 @pytest.mark.usefixtures("quick_sweeps")
 def test_a_time_from_the_future_does_not_blind_the_sweep(connect: Connect, wali: Person, mabel: Person) -> None:
-    Chat.objects.filter(uri=wali.start()).update(changed_at=timezone.now() + timedelta(days=9))
+    Chat.objects.filter(uri=wali.start()).update(changed_at=django_timezone.now() + timedelta(days=9))
     uri = wali.start(mabel)
     mabels = connect(mabel)
     with keeping_events():

@@ -88,6 +88,19 @@ def test_an_inheritance_is_an_edit_of_the_chat(heard: Heard, wali: Person, mabel
     assert heard[2][1]["chat"].owner == mabel.user
 
 
+def test_where_a_deleted_account_was_the_owner_it_is_the_site_that_has_made_another_one(
+    heard: Heard, wali: Person, mabel: Person
+) -> None:
+    uri = wali.start(mabel)
+    mabel.start(wali)
+    heard.clear()
+    wali.user.delete()
+    assert names(heard) == ["chat_edited"]
+    arguments = heard[0][1]
+    assert (arguments["chat"].uri, arguments["fields"], arguments["actor"]) == (uri, {"owner"}, None)
+    assert arguments["chat"].owner == mabel.user
+
+
 def test_what_changes_nothing_is_not_told(heard: Heard, wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     direct = wali.start_direct(mabel)

@@ -75,8 +75,9 @@ def test_the_site_edits_any_chat(wali: Person) -> None:
 def test_the_site_deletes_what_anybody_wrote(wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     mabel.send(uri, "Win the lottery")
-    tombstone = operations.delete_message(actor=None, chat=uri, seq=1)
-    assert (tombstone.is_deleted, tombstone.author) == (True, mabel.user)
+    tombstone, deleted = operations.delete_message(actor=None, chat=uri, seq=1)
+    assert (tombstone.is_deleted, tombstone.author, deleted) == (True, mabel.user, True)
+    assert operations.delete_message(actor=None, chat=uri, seq=1) == (tombstone, False)
     assert (only_message(wali, uri)["deleted"], only_message(wali, uri)["message"]) == (True, "")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 from django.test import Client
 
 from django_bpo_chat import operations
-from django_bpo_chat.testing import ChatSocket, Closed, Event, access_token, make_user
+from django_bpo_chat.testing import ChatSocket, Closed, Event, access_token, make_user, recorded_events
 from django_bpo_chat.users import handle, stored_users
+from tests.fixtures import Configure
+from tests.servers import example_environment
 
 pytestmark = pytest.mark.users
 
@@ -42,6 +45,46 @@ def test_what_is_announced_is_recorded_and_heard_as_well(
     assert socket.hear() == chat_events[-1].frame
 
 
+@pytest.mark.django_db(transaction=True)
+def test_each_open_recording_records_and_sockets_hear_once(
+    chat_user: MakeUser, chat_events: list[Event], chat_socket: Connect
+) -> None:
+    wali = chat_user("wali")
+    uri = operations.start_group(actor=wali).uri
+    socket = chat_socket(wali)
+    with recorded_events() as outer:
+        operations.send_message(actor=wali, chat=uri, text="one")
+        with recorded_events() as inner:
+            operations.send_message(actor=wali, chat=uri, text="two")
+        operations.send_message(actor=wali, chat=uri, text="three")
+
+    def texts(events: list[Event]) -> list[str]:
+        return [message["message"] for event in events for message in event.frame.get("messages", [])]
+
+    assert texts(inner) == ["two"]
+    assert texts(outer) == texts(chat_events) == ["one", "two", "three"]
+    assert [socket.hear()["version"] for _ in range(3)] == [2, 3, 4]
+
+
+taken: list[Any] = []
+
+
+def take(envelope: Any) -> None:
+    """A site's own bus."""
+    taken.append(envelope)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_recording_goes_on_where_the_settings_change(
+    chat_user: MakeUser, chat_events: list[Event], configure: Configure
+) -> None:
+    taken.clear()
+    configure(BUS=f"{__name__}.take")
+    operations.start_group(actor=chat_user("wali"))
+    assert [event.kind for event in chat_events] == ["changes"]
+    assert [envelope["kind"] for envelope in taken] == ["changes"]
+
+
 def test_a_socket_speaks_and_hears(chat_user: MakeUser, chat_socket: Connect) -> None:
     wali, mabel = chat_user("wali"), chat_user("mabel")
     uri = operations.start_group(actor=wali, members=[handle(mabel)]).uri
@@ -68,6 +111,48 @@ def test_a_stranger_is_sent_away() -> None:
 def test_silence_ends_in_an_error() -> None:
     with ChatSocket(access_token(make_user("wali")), timeout=0.5) as socket, pytest.raises(TimeoutError):
         socket.hear()
+
+
+async def mute(scope: Any, receive: Any, send: Any) -> None:
+    """A server that takes a client in, and then says nothing."""
+    await send({"type": "websocket.accept"})
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
+
+
+async def refusing(scope: Any, receive: Any, send: Any) -> None:
+    """A server that closes, and then waits for the client to have gone."""
+    await send({"type": "websocket.close", "code": 4403})
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
+
+
+@pytest.mark.parametrize(
+    ("application", "timeout", "error"), [(mute, 0, TimeoutError), (mute, 0.5, TimeoutError), (refusing, 10, Closed)]
+)
+def test_a_socket_that_cannot_be_opened_leaves_nothing_behind(
+    application: Any, timeout: float, error: type[Exception]
+) -> None:
+    before = set(threading.enumerate())
+    with pytest.raises(error), ChatSocket("token", application=application, timeout=timeout):
+        pass
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_a_server_that_does_not_end_does_not_hold_up_the_tests() -> None:
+    script = (
+        "import asyncio, django; django.setup()\n"
+        "from django_bpo_chat.testing import ChatSocket\n"
+        "async def deaf(scope, receive, send): await asyncio.sleep(3600)\n"
+        "with ChatSocket(application=deaf, timeout=0.1): pass"
+    )
+    environment = example_environment(DJANGO_SETTINGS_MODULE="tests.settings", PYTHONPATH=":".join(sys.path))
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert "TimeoutError: The server has said nothing" in done.stderr
 
 
 def test_the_plugin_imports_nothing_before_there_are_settings() -> None:

@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from . import operations
-from .exceptions import ChatError
+from .exceptions import DATABASE_AWAY, ChatError, Unavailable
 from .models import Chat, Membership, Message
 from .users import User, handle, users_with_handles
 
@@ -97,20 +97,37 @@ class RowsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for type
         """No more rows than are listed, and by uri: in a request that is one transaction the locks add up."""
         return sorted(queryset[:LISTED_ROWS], key=lambda row: row.chat.uri)
 
-    def act(self, request: HttpRequest, rows: Sequence[Any], operation: Callable[[Any], object], done: str) -> None:
-        """Each row by itself, together with its line in the log; what is refused is told, and the rest is done."""
-        refused: dict[str, list[str]] = defaultdict(list)
+    def act(self, request: HttpRequest, rows: Sequence[Any], operation: Callable[[Any], bool], done: str) -> None:
+        """Each row by itself, together with its line in the log; what is refused is told, and the rest is done.
+
+        ``operation`` says whether it has changed anything. Where a row was done already, there is nothing to tell.
+        """
+        succeeded, refused = 0, defaultdict[str, list[str]](list)
         for row in rows:
             try:
-                with transaction.atomic(using=router.db_for_write(self.model)):
-                    operation(row)
-                    self.log_change(request, row, done)
+                succeeded += self._act_on(request, row, operation, done)
             except ChatError as error:
                 refused[str(error)].append(str(row))
-        self._report(request, len(rows), refused, done)
+        self._report(request, succeeded, refused, done)
 
-    def _report(self, request: HttpRequest, asked: int, refused: dict[str, list[str]], done: str) -> None:
-        if succeeded := asked - sum(map(len, refused.values())):
+    def _act_on(self, request: HttpRequest, row: Any, operation: Callable[[Any], bool], done: str) -> bool:
+        """Raises ``ChatError``, among them ``Unavailable``, but where the whole request is one transaction: that one
+        has failed."""
+        database = transaction.get_connection(router.db_for_write(self.model))
+        is_whole = database.in_atomic_block
+        try:
+            with transaction.atomic(using=database.alias):
+                changed = operation(row)
+                if changed:
+                    self.log_change(request, row, done)
+                return changed
+        except DATABASE_AWAY:
+            if is_whole:
+                raise
+            raise Unavailable from None
+
+    def _report(self, request: HttpRequest, succeeded: int, refused: dict[str, list[str]], done: str) -> None:
+        if succeeded:
             self.message_user(request, f"{done}: {succeeded}", messages.SUCCESS)
         for reason, names in refused.items():
             named = ", ".join(names[:NAMED_ROWS]) + (", …" if len(names) > NAMED_ROWS else "")
@@ -172,6 +189,10 @@ class ChatAdmin(RowsAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Chat | None = None) -> bool:
         """There is nothing to change in a personal chat."""
         return self.is_permitted(request, "change") and not (obj is not None and obj.is_direct)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Together with what the form has shown: a stale one changes nothing back that others have changed."""
+        return super().formfield_for_dbfield(db_field, request, show_hidden_initial=True, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Chat, form: "ModelForm[Chat]", change: bool) -> None:
         values = {name: form.cleaned_data[name] for name in form.changed_data}
@@ -270,12 +291,14 @@ class MessageAdmin(RowsAdmin):
         return queryset.filter(author__in=people).order_by("-created_at", "-id")
 
 
-def _remove(membership: Membership) -> None:
+def _remove(membership: Membership) -> bool:
     operations.remove_member(actor=None, chat=membership.chat.uri, username=handle(membership.user))
+    return True
 
 
-def _delete(message: Message) -> None:
-    operations.delete_message(actor=None, chat=message.chat.uri, seq=message.seq)
+def _delete(message: Message) -> bool:
+    _tombstone, deleted = operations.delete_message(actor=None, chat=message.chat.uri, seq=message.seq)
+    return deleted
 
 
 def _number(text: str) -> int:

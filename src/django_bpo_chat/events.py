@@ -24,6 +24,10 @@ Envelope = dict[str, Any]
 """An event on the bus: ``v``, ``kind``, and what that kind needs."""
 
 
+witnesses: list[Callable[[Envelope], None]] = []
+"""What sees each event right before the bus takes it: the recordings of tests."""
+
+
 def user_key(user_id: Any) -> str:
     """A user's primary key as the bus carries it, whatever its type."""
     return str(user_id)
@@ -84,7 +88,13 @@ def send_signal(signal: Signal, sender: type[Model], **arguments: Any) -> None:
 
 
 def _publish(envelope: Envelope) -> None:
-    _after_commit(lambda: chat_settings.bus(envelope))
+    _after_commit(lambda: _hand_over(envelope))
+
+
+def _hand_over(envelope: Envelope) -> None:
+    for witness in witnesses:
+        witness(envelope)
+    chat_settings.bus(envelope)
 
 
 def _after_commit(announce: Callable[[], object]) -> None:

@@ -66,6 +66,13 @@ class UnreadBody(BaseParser):
         return {}
 
 
+class WireRenderer(JSONRenderer):
+    """Answers what the socket would, to the letter, also where a site's card holds more than JSON."""
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        return b"" if data is None else wire.encode(data).encode()
+
+
 class JSONOnly(DefaultContentNegotiation):
     """Goes by the ``Accept`` header, whatever parameter a host has REST framework look at."""
 
@@ -81,7 +88,7 @@ class ChatAPIView(APIView):
     """
 
     parser_classes = (UnreadBody,)
-    renderer_classes = (JSONRenderer,)
+    renderer_classes = (WireRenderer,)
     content_negotiation_class = JSONOnly
     metadata_class = SimpleMetadata
     versioning_class = None

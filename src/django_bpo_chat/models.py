@@ -9,8 +9,8 @@ from typing import Any, ClassVar, TypeVar
 
 from django.conf import settings
 from django.db import models, router
-from django.db.models import Count, F, Max, OuterRef, Q, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import BinaryField, Count, F, Max, OuterRef, Q, Subquery
+from django.db.models.functions import Cast, Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from .clock import ClockTime
@@ -30,6 +30,12 @@ def pair_key(one: User, other: User) -> str:
     """The same key for the same two users, whoever asks first and whatever their primary keys are."""
     low, high = sorted(str(user.pk) for user in (one, other))
     return hashlib.sha256(f"{len(low)}:{low}{high}".encode()).hexdigest()
+
+
+def lock_order(uri: str = "uri") -> Cast:
+    """The order in which whoever locks several chats takes them: that of Python's strings, whatever the database's
+    collation makes of capital letters."""
+    return Cast(uri, BinaryField())
 
 
 Row = TypeVar("Row", bound=models.Model)

@@ -3,7 +3,8 @@
 A receiver that fails is logged by Django and hurts nobody. Receivers run in the thread of the request, or of the
 socket's frame, right after the live update has left: what takes long belongs into a task. Besides ``sender``, the
 model's class, each signal carries ``chat``, the :class:`~django_bpo_chat.models.Chat`, and ``actor``, the user who
-did it, or None where that was the site itself: the admin, a command, a task.
+did it, or None where that was the site itself: the admin, a command, a task, and where a deleted account leaves a chat
+without its owner.
 """
 
 from django.dispatch import Signal

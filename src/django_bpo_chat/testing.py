@@ -11,18 +11,15 @@ import json
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from channels.routing import URLRouter
-from django.conf import settings
-from django.test import override_settings
 
 from .adapter import get_adapter
-from .conf import chat_settings
-from .events import Envelope
+from .events import Envelope, witnesses
 from .live.consumers import SUBPROTOCOL
 from .live.routing import websocket_urlpatterns
 from .tokens import new_refresh_token
@@ -74,30 +71,16 @@ class Event:
 @contextmanager
 def recorded_events() -> Iterator[list[Event]]:
     """A list to which each announcement is added as soon as it is committed. Sockets hear of it as ever."""
-    events: list[Event] = []
-    recording = _Recording(events, chat_settings.bus)
-    _recordings.append(recording)
-    changed = {**getattr(settings, "BPO_CHAT", {}), "BUS": f"{__name__}._record"}
-    with override_settings(BPO_CHAT=changed):
-        try:
-            yield events
-        finally:
-            _recordings.remove(recording)
+    recorded: list[Event] = []
 
+    def record(envelope: Envelope) -> None:
+        recorded.append(Event(envelope["kind"], envelope.get("chat"), json.loads(envelope.get("frame", "{}"))))
 
-@dataclass(frozen=True, slots=True)
-class _Recording:
-    events: list[Event]
-    bus: Callable[[Envelope], None]
-
-
-_recordings: list[_Recording] = []
-
-
-def _record(envelope: Envelope) -> None:
-    recording = _recordings[-1]
-    recording.events.append(Event(envelope["kind"], envelope.get("chat"), json.loads(envelope.get("frame", "{}"))))
-    recording.bus(envelope)
+    witnesses.append(record)
+    try:
+        yield recorded
+    finally:
+        witnesses.remove(record)
 
 
 # Sockets
@@ -139,16 +122,23 @@ class ChatSocket:
             "subprotocols": [SUBPROTOCOL],
         }
         self._timeout = timeout
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="chat-socket")
+        # A daemon, so that an application that does not end keeps no test run from ending.
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="chat-socket", daemon=True)
+        self._is_serving = threading.Event()
         self._told: queue.SimpleQueue[dict[str, Any] | BaseException] = queue.SimpleQueue()
         self._unheard: deque[Frame] = deque()
         self._ids = itertools.count(1)
 
     def __enter__(self) -> "Self":
         self._thread.start()
-        self._next_event()  # that it is accepted
-        self.say("hello", **({} if self._token is None else {"token": self._token}))
-        self.ready = self.hear()
+        self._is_serving.wait()
+        try:
+            self._next_event()  # that it is accepted
+            self.say("hello", **({} if self._token is None else {"token": self._token}))
+            self.ready = self.hear()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -173,10 +163,7 @@ class ChatSocket:
 
     def _next_frame(self) -> Frame:
         while True:
-            event = self._next_event()
-            if event["type"] == "websocket.close":
-                raise Closed(event["code"])
-            frame: Frame = json.loads(event["text"])
+            frame: Frame = json.loads(self._next_event()["text"])
             if frame["type"] != "ping":
                 return frame
             self.say("pong")
@@ -188,6 +175,8 @@ class ChatSocket:
             raise TimeoutError(f"The server has said nothing for {self._timeout} seconds.") from None
         if isinstance(event, BaseException):
             raise event
+        if event["type"] == "websocket.close":
+            raise Closed(event["code"])
         return event
 
     def _tell(self, event: dict[str, Any]) -> None:
@@ -197,6 +186,7 @@ class ChatSocket:
     async def _serve(self) -> None:
         """As a server would: the hub of this loop ends with it."""
         self._loop, self._asked = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any]]()
+        self._is_serving.set()
         await self._asked.put({"type": "websocket.connect"})
         try:
             await self._application(self._scope, self._asked.get, self._send)

@@ -4,10 +4,13 @@ What the functions read of related rows (a message's author, a member's user) ha
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
 
 from .adapter import get_adapter
 from .clock import to_utc
@@ -55,9 +58,29 @@ class ChatView:
     last_message: Message | None
 
 
+class _Encoder(DjangoJSONEncoder):
+    """For what a site's card may hold besides JSON; times read as the contract's own."""
+
+    def default(self, o: Any) -> Any:
+        return instant(o) if isinstance(o, datetime) else super().default(o)
+
+
+_encoder = _Encoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
 def encode(value: Any) -> str:
-    """Compact JSON, not escaped beyond what JSON requires."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """Compact JSON, not escaped beyond what JSON requires, as both doors answer.
+
+    A lone surrogate, which no encoding has, becomes U+FFFD. Raises ``ValueError`` for NaN and infinity, and
+    ``TypeError`` for what neither JSON nor Django's encoder takes.
+    """
+    text = _encoder.encode(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _LONE_SURROGATES.sub("\ufffd", text)
+    return text
 
 
 def frame(kind: str, body: Dict) -> str:

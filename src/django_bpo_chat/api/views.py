@@ -26,13 +26,17 @@ LONGEST_LISTED_FIRST = Keyset(fields=("id",), descending=False, key=lambda membe
 
 
 class ListView(ChatAPIView):
-    """Lists memberships, in the order that ``keyset`` names, a page at a time."""
+    """Lists memberships, in the order that ``keyset`` names, a page at a time: as in REST framework's own views, all at
+    once where the site's pagination class has no page size."""
 
     keyset: Keyset
 
     def page(self, rows: "QuerySet[Membership]", shape: Callable[[Sequence[Membership]], list[Any]]) -> Response:
         paginator = chat_settings.pagination_class()
-        page = paginator.paginate_queryset(rows.order_by(*self.keyset.ordering), self.request, view=self)
+        rows = rows.order_by(*self.keyset.ordering)
+        page = paginator.paginate_queryset(rows, self.request, view=self)
+        if page is None:
+            return Response(shape(list(rows)))
         response: Response = paginator.get_paginated_response(shape(page))
         return response
 
@@ -111,7 +115,7 @@ class MessageView(ChatAPIView):
         return Response(wire.message(message))
 
     def delete(self, request: Request, uri: str, seq: str) -> Response:
-        message = operations.delete_message(actor=self.user, chat=uri, seq=_number(seq))
+        message, _deleted = operations.delete_message(actor=self.user, chat=uri, seq=_number(seq))
         return Response(wire.message(message))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags
 from django.core.checks import Warning as CheckWarning
 from django.utils.module_loading import import_string
@@ -10,9 +11,27 @@ from django.utils.module_loading import import_string
 from ..conf import chat_settings
 from .keys import channel_layers
 from .servers import installed
-from .sites import check
+from .sites import check, unusable
 
 PUBSUB = "channels_redis.pubsub.RedisPubSubChannelLayer"
+CORE = "channels_redis.core.RedisChannelLayer"
+LAYER = f'{{"BACKEND": "{PUBSUB}", "CONFIG": {{"hosts": ["redis://127.0.0.1:6379/0"]}}}}'
+EXAMPLE = f'Write CHANNEL_LAYERS = {{"default": {LAYER}}}, or whichever layer it shall be.'
+
+
+@check(Tags.async_support)
+def check_settings() -> Iterator[CheckMessage]:
+    """Of the kinds of what is there; that nothing is there is another matter."""
+    layers = getattr(settings, "CHANNEL_LAYERS", None)
+    layer = channel_layers().get(chat_settings.channel_layer)
+    options = _config().get("CONFIG")
+    place = f'CHANNEL_LAYERS["{chat_settings.channel_layer}"]'
+    for name, value in {"CHANNEL_LAYERS": layers, place: layer, f'{place}["CONFIG"]': options}.items():
+        if value and not isinstance(value, dict):
+            yield unusable(f"{name} is {value!r}, which is no dict", EXAMPLE)
+    hosts = _options(_config()).get("hosts")
+    if hosts and _is_redis(_config()) and not isinstance(hosts, list | tuple):
+        yield unusable(f'{place}["CONFIG"]["hosts"] is {hosts!r}, which is no list', EXAMPLE)
 
 
 @check(Tags.async_support)
@@ -32,8 +51,8 @@ def check_shared_layer() -> Iterator[CheckMessage]:
         return
     yield CheckWarning(
         "Processes do not tell each other what happens: what another process has done, a client learns from the sweep.",
-        hint=f'Set CHANNEL_LAYERS = {{"{chat_settings.channel_layer}": {{"BACKEND": "{PUBSUB}", '
-        '"CONFIG": {"hosts": ["redis://127.0.0.1:6379/0"]}}}. Where one process serves all, silence this check.',
+        hint=f'Set CHANNEL_LAYERS = {{"{chat_settings.channel_layer}": {LAYER}}}. '
+        "Where one process serves all, silence this check.",
         id="bpo_chat.W011",
     )
 
@@ -41,7 +60,7 @@ def check_shared_layer() -> Iterator[CheckMessage]:
 @check(Tags.async_support, deploy=True)
 def check_redis_layer() -> Iterator[CheckMessage]:
     config = _config()
-    is_core = _is_a(_layer_class(config), "channels_redis.core.RedisChannelLayer")
+    is_core = _is_a(_layer_class(config), CORE)
     if is_core and installed("redis") >= (8,) and not _is_patient(config):
         yield CheckWarning(
             "RedisChannelLayer loses its connection after five silent seconds with this version of redis.",
@@ -56,6 +75,11 @@ def _config() -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
+def _options(config: dict[str, Any]) -> dict[str, Any]:
+    options = config.get("CONFIG")
+    return options if isinstance(options, dict) else {}
+
+
 def _layer_class(config: dict[str, Any]) -> Any:
     try:
         return import_string(config["BACKEND"])
@@ -67,10 +91,14 @@ def _is_shared(config: dict[str, Any]) -> bool:
     return bool(config) and not _is_a(_layer_class(config), "channels.layers.InMemoryChannelLayer")
 
 
+def _is_redis(config: dict[str, Any]) -> bool:
+    return any(_is_a(_layer_class(config), path) for path in (PUBSUB, CORE))
+
+
 def _is_patient(config: dict[str, Any]) -> bool:
     """Whether each host says how long to wait, in its address or in its dict of options."""
-    hosts = (config.get("CONFIG") or {}).get("hosts") or [""]
-    return all("socket_timeout" in str(host) for host in hosts)
+    hosts = _options(config).get("hosts") or [""]
+    return all("socket_timeout" in str(host) for host in (hosts if isinstance(hosts, list | tuple) else [hosts]))
 
 
 def _is_a(layer_class: Any, path: str) -> bool:

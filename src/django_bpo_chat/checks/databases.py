@@ -15,7 +15,7 @@ from django.db import connections, router
 from django.utils.module_loading import import_string
 
 from ..models import Chat
-from .sites import check
+from .sites import check, unusable
 
 STRICT = re.compile(r"repeatable.?.?read|serializable", re.IGNORECASE)
 """The isolation levels at which whoever has waited for a lock gets an error; the space may be escaped."""
@@ -24,7 +24,10 @@ STRICT = re.compile(r"repeatable.?.?read|serializable", re.IGNORECASE)
 @check(Tags.models)
 def check_routers() -> Iterator[CheckMessage]:
     models = [get_user_model(), *apps.get_app_config("bpo_chat").get_models()]
-    aliases = {router.db_for_write(model) for model in models}
+    aliases = {str(router.db_for_write(model)) for model in models}
+    for alias in sorted(aliases - set(connections)):
+        fault = f"DATABASE_ROUTERS write to {alias!r}, which is not in DATABASES"
+        yield unusable(fault, "Add that database, or have the routers name another one.")
     if len(aliases) > 1:
         yield Error(
             f"The chats and their users are in several databases: {', '.join(sorted(aliases))}.",
@@ -37,7 +40,7 @@ def check_routers() -> Iterator[CheckMessage]:
 @check(Tags.compatibility)
 def check_isolation() -> Iterator[CheckMessage]:
     database = _database()
-    if database.vendor == "postgresql" and STRICT.match(level := _isolation_level(_options(database))):
+    if _vendor(database) == "postgresql" and STRICT.match(level := _isolation_level(_options(database))):
         yield Error(
             f"The chats' database is used at the isolation level {level}.",
             hint="Whoever has waited for a chat would get an error. Remove the level from the OPTIONS in "
@@ -49,7 +52,7 @@ def check_isolation() -> Iterator[CheckMessage]:
 @check(Tags.compatibility, deploy=True)
 def check_sqlite() -> Iterator[CheckMessage]:
     database = _database()
-    if database.vendor == "sqlite" and _mode(database) not in {"IMMEDIATE", "EXCLUSIVE"}:
+    if _vendor(database) == "sqlite" and _mode(database) not in {"IMMEDIATE", "EXCLUSIVE"}:
         yield CheckWarning(
             'On SQLite, a transaction that reads before it writes may fail at once with "database is locked".',
             hint='Add to the database: "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": '
@@ -61,7 +64,7 @@ def check_sqlite() -> Iterator[CheckMessage]:
 @check(Tags.compatibility, deploy=True)
 def check_postgres() -> Iterator[CheckMessage]:
     database = _database()
-    if database.vendor != "postgresql":
+    if _vendor(database) != "postgresql":
         return
     options = _options(database)
     if database.settings_dict["CONN_MAX_AGE"] != 0 and not options.get("pool"):
@@ -82,7 +85,7 @@ def check_postgres() -> Iterator[CheckMessage]:
 
 @check(Tags.compatibility, deploy=True)
 def check_local_time() -> Iterator[CheckMessage]:
-    if not settings.USE_TZ and _changes_clocks(settings.TIME_ZONE):
+    if not settings.USE_TZ and settings.TIME_ZONE and _changes_clocks(settings.TIME_ZONE):
         yield CheckWarning(
             f"With USE_TZ = False the database tells the time of {settings.TIME_ZONE}, where one hour a year comes "
             "twice.",
@@ -98,13 +101,17 @@ def _changes_clocks(zone: str) -> bool:
 
 
 def _database() -> Any:
-    """Where the chats are written. Nothing is asked of it."""
-    return connections[router.db_for_write(Chat)]
+    """Where the chats are written; None where that is not in ``DATABASES``. Nothing is asked of it."""
+    alias = router.db_for_write(Chat)
+    return connections[alias] if alias in set(connections) else None
+
+
+def _vendor(database: Any) -> str:
+    return database.vendor if database else ""
 
 
 def _options(database: Any) -> dict[str, Any]:
-    options: dict[str, Any] = database.settings_dict["OPTIONS"]
-    return options
+    return database.settings_dict["OPTIONS"] or {}
 
 
 def _flags(options: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.utils.module_loading import import_string
@@ -15,12 +16,17 @@ from ..conf import DEFAULTS
 TAG = "bpo_chat"
 
 
+def _nothing(_: Any) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What something has to be: in words, and as a question."""
+    """What something has to be: in words, and as a question. What it takes may still have a ``fault``, in words too."""
 
     words: str
     takes: Callable[[Any], bool]
+    fault: Callable[[Any], str] = _nothing
 
 
 def _is_whole(value: Any) -> bool:
@@ -40,7 +46,9 @@ def _are_texts(values: Any) -> bool:
 
 
 def channel_layers() -> dict[str, Any]:
-    return getattr(settings, "CHANNEL_LAYERS", None) or {}
+    """``CHANNEL_LAYERS``; empty where it is no dict, of which another check tells."""
+    layers = getattr(settings, "CHANNEL_LAYERS", None)
+    return layers if isinstance(layers, dict) else {}
 
 
 def _is_layer(alias: Any) -> bool:
@@ -69,11 +77,47 @@ VALUES: dict[str, Kind] = {
 }
 
 
-def _subclass_of(path: str) -> Kind:
+def _subclass_of(path: str, fault: Callable[[Any], str] = _nothing, words: str = "") -> Kind:
     """Of a class that is imported when the question is asked: what REST framework imports must not be loaded yet."""
     return Kind(
-        f"a subclass of {path}", lambda found: isinstance(found, type) and issubclass(found, import_string(path))
+        f"a subclass of {path}{words}",
+        lambda found: isinstance(found, type) and issubclass(found, import_string(path)),
+        fault,
     )
+
+
+def _unordered(pagination: Any) -> str:
+    """What keeps REST framework's pages by cursor from working: it orders by attributes of the rows themselves."""
+    cursor_pagination = import_string("rest_framework.pagination.CursorPagination")
+    if not issubclass(pagination, cursor_pagination) or pagination.get_ordering is not cursor_pagination.get_ordering:
+        return ""
+    ordering = [pagination.ordering] if isinstance(pagination.ordering, str) else pagination.ordering or [None]
+    fields = {"pk"} | {
+        field.name for field in apps.get_model("bpo_chat.Membership")._meta.fields if not field.is_relation
+    }
+    return "" if all(str(each).lstrip("-") in fields for each in ordering) else f"orders by {pagination.ordering!r}"
+
+
+def _forgetful(default: str) -> Callable[[Any], str]:
+    """Of a serializer that leaves out what the default one requires, which the views then miss; one with a ``validate``
+    of its own may fill it in."""
+
+    def fault(serializer: Any) -> str:
+        original = import_string(default)
+        if serializer.validate is not original.validate:
+            return ""
+        given = _filled(serializer)
+        missing = sorted(_filled(original) - given)
+        return f"does not require {' and '.join(map(repr, missing))}" if missing else ""
+
+    return fault
+
+
+def _filled(serializer: Any) -> set[str]:
+    """The fields that are always among what has been validated."""
+    empty = import_string("rest_framework.fields.empty")
+    declared = serializer._declared_fields.items()  # noqa: SLF001  (what an instance has may depend on who asks)
+    return {name for name, field in declared if field.required or field.default is not empty}
 
 
 def _is_permission(found: Any) -> bool:
@@ -85,7 +129,11 @@ TARGETS: dict[str, Kind] = {
     "ADAPTER": _subclass_of("django_bpo_chat.adapter.Adapter"),
     "AUTHENTICATION_CLASSES": _subclass_of("rest_framework.authentication.BaseAuthentication"),
     "BUS": Kind("a function that takes an event", callable),
-    "PAGINATION_CLASS": _subclass_of("rest_framework.pagination.BasePagination"),
+    "PAGINATION_CLASS": _subclass_of(
+        "rest_framework.pagination.BasePagination",
+        _unordered,
+        ", and CursorPagination only with an ordering by Membership's own fields, such as '-id'",
+    ),
     "PERMISSION_CLASSES": Kind("a subclass of rest_framework.permissions.BasePermission", _is_permission),
     "THROTTLE_CLASSES": _subclass_of("rest_framework.throttling.BaseThrottle"),
 }
@@ -126,7 +174,11 @@ def _wrong_serializers(given: dict[Any, Any]) -> Iterator[CheckMessage]:
         elif not PATH.takes(path):
             yield _wrong_value(f'BPO_CHAT["SERIALIZERS"]["{name}"]', path, PATH.words, defaults[name])
         else:
-            yield from _wrong_target("SERIALIZERS", path, _subclass_of(defaults[name]))
+            yield from _wrong_target("SERIALIZERS", path, _serializer_like(defaults[name]))
+
+
+def _serializer_like(default: str) -> Kind:
+    return _subclass_of(default, _forgetful(default), " that keeps its required fields")
 
 
 def _unknown(place: str, key: Any, keys: Iterable[str]) -> CheckMessage:
@@ -142,7 +194,8 @@ def _wrong_value(place: str, value: Any, words: str, default: Any) -> CheckMessa
 
 def _wrong_target(key: str, path: str, wanted: Kind) -> Iterator[CheckMessage]:
     try:
-        fault = "" if wanted.takes(import_string(path)) else "is something else"
+        found = import_string(path)
+        fault = wanted.fault(found) if wanted.takes(found) else "is something else"
     except Exception as error:  # noqa: BLE001  (a module may raise anything while it is imported)
         fault = f"cannot be imported: {error}"
     if fault:

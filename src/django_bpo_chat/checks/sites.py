@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.checks import CheckMessage, register
+from django.core.checks import CheckMessage, Error, register
 from django.urls import URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
@@ -21,11 +21,25 @@ def check(*tags: str, deploy: bool = False) -> Callable[[Check], Check]:
     def decorate(function: Check) -> Check:
         @register(TAG, *tags, deploy=deploy)
         def guarded(**_: Any) -> list[CheckMessage]:
-            return [] if check_keys() else list(function())
+            return [] if check_keys() else _made(function)
 
         return function
 
     return decorate
+
+
+def _made(function: Check) -> list[CheckMessage]:
+    """What the check finds. One that stumbles over a setting says so, and keeps no other from being made."""
+    try:
+        return list(function())
+    except Exception as error:  # noqa: BLE001  (whatever an odd setting leads to)
+        fault = f"{type(error).__name__}: {error}".removesuffix(".")
+        return [unusable(f"{function.__name__}() ends with {fault}", "Correct the setting that this is about.")]
+
+
+def unusable(fault: str, hint: str) -> CheckMessage:
+    """About a setting of Django or of another package, where what it holds is of no use to anybody."""
+    return Error(f"{fault}.", hint=hint, id="bpo_chat.E021")
 
 
 def has_django_users() -> bool:
@@ -35,7 +49,7 @@ def has_django_users() -> bool:
 
 def mounts(*names: str) -> bool:
     """Whether the site's URLs lead to one of these account views, under whatever namespace, or to a subclass of it."""
-    if not hasattr(settings, "ROOT_URLCONF"):
+    if not getattr(settings, "ROOT_URLCONF", None):
         return False
     # Not imported above: that is for the site's URLs to do, once all apps are ready.
     classes = tuple(import_string(f"django_bpo_chat.accounts.views.{name}") for name in names)

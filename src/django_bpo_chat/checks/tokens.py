@@ -4,14 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.core.checks import CheckMessage, Tags
 from django.core.checks import Warning as CheckWarning
 from django.utils.module_loading import import_string
 
 from ..conf import chat_settings
-from .sites import check, mounts
+from .sites import check, mounts, unusable
 
 BLACKLIST = "rest_framework_simplejwt.token_blacklist"
+
+KEY_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
+"""How long the key has to be for each algorithm that signs by a secret."""
 
 
 @check(Tags.urls, Tags.security)
@@ -24,12 +28,26 @@ def check_log_out() -> Iterator[CheckMessage]:
         )
 
 
+@check(Tags.security)
+def check_signing() -> Iterator[CheckMessage]:
+    given = getattr(settings, "SIMPLE_JWT", None) or {}
+    if not isinstance(given, dict):
+        yield unusable(f"SIMPLE_JWT is {given!r}, which is no dict", 'Write SIMPLE_JWT = {"ALGORITHM": "HS256"}.')
+        return
+    algorithm, key = given.get("ALGORITHM", ""), given.get("SIGNING_KEY")
+    if not isinstance(algorithm, str):
+        yield unusable(f"SIMPLE_JWT['ALGORITHM'] is {algorithm!r}", "Leave it out, which makes it 'HS256'.")
+    if key and not isinstance(key, str | bytes):
+        yield unusable(f"SIMPLE_JWT['SIGNING_KEY'] is {key!r}", "Write it as a text, or leave it out.")
+
+
 @check(Tags.security, deploy=True)
 def check_signing_key() -> Iterator[CheckMessage]:
-    algorithm, key = _jwt().ALGORITHM, _jwt().SIGNING_KEY
-    if not algorithm.startswith("HS") or not _takes_tokens():
+    algorithm, key = _jwt().ALGORITHM, _jwt().SIGNING_KEY or ""
+    needed = KEY_BYTES.get(algorithm) if isinstance(algorithm, str) else None
+    if needed is None or not isinstance(key, str | bytes) or not _takes_tokens():
         return
-    length, needed = len(key.encode() if isinstance(key, str) else key), int(algorithm[2:]) // 8
+    length = len(key.encode() if isinstance(key, str) else key)
     if length < needed:
         yield CheckWarning(
             f"Tokens are signed by {algorithm} with a key of {length} bytes, of which {needed} are needed.",

@@ -393,7 +393,16 @@ def _changed_lately(swept_to: datetime | None) -> tuple[datetime | None, list[tu
     since = (swept_to or newest or timezone.now()) - OVERLAP
     changed = list(Chat.objects.changed_since(since).values_list("uri", "version"))
     left = access.memberships_with_users().left_since(since).select_related("chat")
-    return newest, changed, [events.changes_envelope(wire.Changes.of_member(row)) for row in left]
+    return newest, changed, [farewell for row in left if (farewell := _farewell(row))]
+
+
+def _farewell(row: Membership) -> Envelope | None:
+    """None where it cannot be made: a site's card that fails for one user must not end the sweep for all."""
+    try:
+        return events.changes_envelope(wire.Changes.of_member(row))
+    except Exception:
+        logger.warning("Somebody who is out of a chat could not be told so", exc_info=True)
+        return None
 
 
 def _active_users(user_ids: list[Any]) -> dict[Any, tuple[User, set[str]]]:

@@ -7,7 +7,7 @@ from django.db.models import F
 
 from .. import access, signals
 from ..exceptions import NotAllowed, NotFound
-from ..models import Chat, Membership
+from ..models import Chat, Membership, lock_order
 from ..users import User, handle, stored_users
 from .change import Change, changing
 
@@ -58,7 +58,7 @@ def remove_member(*, actor: User | None, chat: str, username: str) -> None:
 def release_user(*, user: User) -> None:
     """End all memberships of an account that is about to be deleted, and hand on what it owns.
 
-    Its messages stay. That is no change of a chat, but where the owner changes.
+    Its messages stay. That is no change of a chat, but where the owner changes: there the site itself acts.
     """
     with transaction.atomic(using=router.db_for_write(Membership)):
         Chat.objects.filter(uri="").update(title="")  # no chat, but SQLite's writer lock
@@ -70,21 +70,21 @@ def release_user(*, user: User) -> None:
 
 def _release_from_all(user: User) -> None:
     """Some hundreds at a time: there may be thousands, and all stay locked until the account is gone."""
-    present = Membership.objects.present().of(user).order_by("chat")
+    present = Membership.objects.present().of(user).order_by(lock_order("chat__uri"))
     while chats := list(present.values_list("chat", flat=True)[:RELEASED_AT_ONCE]):
         _release(user, chats)
 
 
 def _release(user: User, chats: Sequence[int]) -> None:
     locked = Chat.objects.filter(pk__in=chats)
-    # In order, so that two accounts that go at once do not wait for each other.
-    list(locked.select_for_update().order_by("pk").values_list("pk"))
+    # In order, so that two that lock several chats at once do not wait for each other.
+    list(locked.select_for_update().order_by(lock_order()).values_list("pk"))
     present = Membership.objects.present().of(user).filter(chat__in=chats)
     still_in = list(present.values_list("chat", flat=True))
     present.delete()
     Chat.objects.filter(pk__in=still_in).update(member_count=F("member_count") - 1)
-    for uri in list(locked.filter(owner=user.pk).order_by("uri").values_list("uri", flat=True)):
-        with changing(user, uri) as change:
+    for uri in list(locked.filter(owner=user.pk).values_list("uri", flat=True)):
+        with changing(None, uri) as change:
             _hand_to_heir(change)
 
 

@@ -44,10 +44,10 @@ def edit_message(*, actor: User, chat: str, seq: int, text: str) -> Message:
         return message
 
 
-def delete_message(*, actor: User | None, chat: str, seq: int) -> Message:
-    """Leave a tombstone of one's own message, or, as an owner or admin, of anybody's; a tombstone stays as it is.
+def delete_message(*, actor: User | None, chat: str, seq: int) -> tuple[Message, bool]:
+    """Leave a tombstone of one's own message, or, as an owner or admin, of anybody's; and whether it is new.
 
-    The site itself deletes messages of personal chats too.
+    A tombstone stays as it is. The site itself deletes messages of personal chats too.
 
     Raises ``NotAllowed``, ``NotAMember`` or ``NotFound``.
     """
@@ -56,11 +56,12 @@ def delete_message(*, actor: User | None, chat: str, seq: int) -> Message:
         message = access.visible_message(change.chat, seq, first_seq=standing.first_seq)
         if message.author != actor and not standing.rank:
             raise NotAllowed
-        if not message.is_deleted:
-            message.text, message.deleted_at = "", change.time
-            change.save_message(message, "text", "deleted_at")
-            change.signal(signals.message_deleted, Message, message=message)
-        return message
+        if message.is_deleted:
+            return message, False
+        message.text, message.deleted_at = "", change.time
+        change.save_message(message, "text", "deleted_at")
+        change.signal(signals.message_deleted, Message, message=message)
+        return message, True
 
 
 def _send(change: Change, member: Membership, text: str, client_id: str) -> Message:
