@@ -438,9 +438,9 @@ def test_the_sign_up_of_the_settings_page(tmp_path: Path, settings: Any, monkeyp
     (tmp_path / "documented_accounts.py").write_text(file(DOCS / "settings.md", "mysite/accounts.py"))
     monkeypatch.syspath_prepend(tmp_path)
     [overrides] = [
-        ast.literal_eval(block.text.partition("BPO_CHAT = ")[2])
+        {"SERIALIZERS": ast.literal_eval(block.text.partition('BPO_CHAT["SERIALIZERS"] = ')[2])}
         for block in blocks(DOCS / "settings.md", "python")
-        if "SERIALIZERS" in block.text
+        if 'BPO_CHAT["SERIALIZERS"]' in block.text
     ]
     settings.BPO_CHAT = json.loads(json.dumps(overrides).replace("mysite.accounts", "documented_accounts"))
     form = {"username": "ines", "email": "ines@email.com", "password": "password123", "password2": "password123"}

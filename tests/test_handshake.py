@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import count
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -290,6 +293,24 @@ def test_who_is_there_is_not_told_while_it_cannot_be_said(
     socket.say("hello")
     assert socket.hear_close() == 4503
     assert logged_errors(caplog) == ["What a socket asked for has failed"]
+
+
+@pytest.mark.parametrize("taken", [0, 2])
+def test_a_hub_ends_with_the_interpreter(monkeypatch: pytest.MonkeyPatch, taken: int) -> None:
+    """Which takes no more work from some moment on, as where a test's process ends right after its socket."""
+    threads = DatabaseThreads(4)
+    submit, submitted = ThreadPoolExecutor.submit, count()
+
+    def submit_some(executor: ThreadPoolExecutor, *job: Any) -> Any:
+        if next(submitted) >= taken:
+            monkeypatch.setattr("concurrent.futures.thread._shutdown", True)
+        return submit(executor, *job)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", submit_some)
+    closing = Thread(target=threads.close, daemon=True)
+    closing.start()
+    closing.join(10)
+    assert not closing.is_alive()
 
 
 @pytest.mark.skipif("config.getoption('db') != 'postgres'", reason="A file does not hang up.")

@@ -8,8 +8,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
-from threading import Barrier
+from threading import Barrier, BrokenBarrierError
 from typing import ParamSpec, TypeVar
 
 from django.db import connections
@@ -35,8 +36,11 @@ class DatabaseThreads:
     def close(self) -> None:
         """Let each thread close its connections, and end."""
         everyone = Barrier(self._count)
-        for _ in range(self._count):
-            self._executor.submit(_close_connections, everyone)
+        try:
+            for _ in range(self._count):
+                self._executor.submit(_close_connections, everyone)
+        except RuntimeError:  # the interpreter is about to end, and takes no more work
+            everyone.abort()
         self._executor.shutdown()
 
 
@@ -65,5 +69,6 @@ def _tidy_up() -> None:
 
 
 def _close_connections(everyone: Barrier) -> None:
-    everyone.wait()  # so that no thread takes two of these jobs
+    with suppress(BrokenBarrierError):
+        everyone.wait()  # so that no thread takes two of these jobs
     connections.close_all()
