@@ -19,7 +19,6 @@ from django.db.models.signals import pre_delete, pre_save
 from django_bpo_chat import operations
 from django_bpo_chat.exceptions import ChatError, NotAMember
 from django_bpo_chat.models import Chat, Membership, Message
-from django_bpo_chat.operations.members import RELEASED_AT_ONCE
 from tests.parallel import at_once, with_own_connection
 from tests.person import Answer, Person
 
@@ -483,9 +482,12 @@ def test_joining_while_ones_account_is_deleted_counts_nobody_for_ever(wali: Pers
     assert chat.member_count == chat.memberships.filter(left_at=None).count() == 1
 
 
-def test_accounts_with_many_chats_in_common_are_deleted_at_once(wali: Person, mabel: Person) -> None:
+def test_accounts_with_many_chats_in_common_are_deleted_at_once(
+    monkeypatch: pytest.MonkeyPatch, wali: Person, mabel: Person
+) -> None:
+    monkeypatch.setattr("django_bpo_chat.operations.members.RELEASED_AT_ONCE", 20)
     for people in ([wali, mabel], [mabel, wali]):
-        for _ in range(RELEASED_AT_ONCE // 2 + 10):
+        for _ in range(25):
             operations.start_group(actor=people[0].user, members=[people[1].username])
     at_once(*[person.user.delete for person in (wali, mabel)])
     assert set(Chat.objects.values_list("member_count", "owner")) == {(0, None)}

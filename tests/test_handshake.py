@@ -18,6 +18,7 @@ from django.test import Client
 from rest_framework_simplejwt import authentication
 from websockets.exceptions import ConnectionClosed
 
+from django_bpo_chat.live import auth
 from django_bpo_chat.live.database import DatabaseThreads
 from tests.clients import Connect, Dial
 from tests.fixtures import Configure
@@ -75,6 +76,26 @@ def test_a_password_that_the_browser_sends_does_not_count_on_another_sites_page(
 
 def test_a_bearer_token_counts_wherever_it_comes_from(dial: Dial, wali: Person) -> None:
     dial(headers={**wali.headers, "Origin": EVIL}).introduce()
+
+
+def test_what_a_proxy_says_of_the_browser_does_not_count_on_another_sites_page(
+    configure: Configure, live: LiveServer, dial: Dial, wali: Person
+) -> None:
+    configure(AUTHENTICATION_CLASSES=[f"{GATE}.NamedByProxy"])
+    said = {"X-Forwarded-User": "wali"}
+    foreign = dial(headers={**said, "Origin": EVIL})
+    foreign.say("hello")
+    assert foreign.hear_close() == 4401
+    for headers in (said, {**said, "Origin": live.http}):
+        dial(headers=headers).introduce()
+
+
+def test_a_page_that_the_site_trusts_counts_whatever_the_host(
+    settings: LazySettings, live: LiveServer, dial: Dial, wali: Person
+) -> None:
+    settings.ALLOWED_HOSTS = ["chat.example.com"]
+    settings.CSRF_TRUSTED_ORIGINS = ["https://app.example.com"]
+    dial(headers={"Cookie": cookies(sessionid=session_key(wali)), "Origin": "https://app.example.com"}).introduce()
 
 
 def test_a_site_of_https_does_not_trust_its_pages_of_http(
@@ -197,6 +218,56 @@ def test_a_permission_sees_what_has_proved_who_it_is(
     dial(headers={"Cookie": cookies(sessionid=session_key(wali)), "Origin": live.http}).introduce()
 
 
+def test_a_permission_sees_the_session(configure: Configure, live: LiveServer, dial: Dial, wali: Person) -> None:
+    uri = wali.start()
+    configure(PERMISSION_CLASSES=[f"{GATE}.WithSecondFactor"])
+    half = dial(headers={"Cookie": cookies(sessionid=session_key(wali)), "Origin": live.http})
+    half.say("hello")
+    assert half.hear_close() == 4403
+    whole = session_key(wali, has_second_factor=True)
+    socket = dial(headers={"Cookie": cookies(sessionid=whole), "Origin": live.http})
+    socket.introduce()
+    assert socket.ask("message.send", chat=uri, message="Hello")["type"] == "ok"
+
+
+def test_a_permission_sees_the_token_that_counts(configure: Configure, dial: Dial, wali: Person, mabel: Person) -> None:
+    configure(PERMISSION_CLASSES=[f"{GATE}.ShownByHeader"])
+    socket = dial(headers=wali.headers)
+    socket.introduce(token=mabel.access)
+    assert socket.ready["user"] == {"username": "mabel"}
+    assert socket.ask("message.send", chat=mabel.start(), message="Hello")["type"] == "ok"
+    assert dial(headers=wali.headers).introduce() is None
+
+
+def test_what_a_class_notes_on_the_user_stays(configure: Configure, connect: Connect, wali: Person) -> None:
+    configure(AUTHENTICATION_CLASSES=[f"{GATE}.Tenant"], PERMISSION_CLASSES=[f"{GATE}.OfATenant"])
+    configure(ADAPTER="tests.hosts.club.Adapter")
+    uri = wali.start()
+    socket = connect(wali)
+    wali.user.first_name = "Wali"
+    wali.user.save()
+    while (said := socket.ask("message.send", chat=uri, message="Hello"))["message"]["user"]["name"] != "Wali":
+        pass  # until this process has heard of it
+    assert said["type"] == "ok"
+
+
+@pytest.mark.parametrize("error", [gate.NotPaid, gate.NotFound])
+def test_a_session_that_is_not_permitted_when_it_is_looked_at_again_ends(
+    configure: Configure,
+    monkeypatch: pytest.MonkeyPatch,
+    live: LiveServer,
+    dial: Dial,
+    wali: Person,
+    error: type[Exception],
+) -> None:
+    configure(PERMISSION_CLASSES=[f"{GATE}.Raising"])
+    monkeypatch.setattr(auth, "TRUSTED_SECONDS", 1)
+    socket = dial(headers={"Cookie": cookies(sessionid=session_key(wali)), "Origin": live.http})
+    socket.introduce()
+    monkeypatch.setattr(gate.Raising, "error", error)
+    assert socket.hear_close() == 4403
+
+
 def test_a_permission_is_asked_anew_each_time(configure: Configure, connect: Connect, wali: Person) -> None:
     configure(PERMISSION_CLASSES=[f"{GATE}.Remembering"])
     uri = wali.start()
@@ -254,6 +325,15 @@ def test_a_serializer_may_ask_the_database(configure: Configure, connect: Connec
     assert socket.ask("message.send", chat=uri, message="Hello")["type"] == "ok"
 
 
+def test_a_serializer_sees_what_it_sees_of_a_request(configure: Configure, connect: Connect, wali: Person) -> None:
+    configure(SERIALIZERS={"send_message": f"{GATE}.StrictMessage"})
+    uri = wali.start()
+    wali.send(uri)
+    socket = connect(wali)
+    assert socket.ask("message.send", chat=uri, message="Hello")["type"] == "ok"
+    assert "color" in str(socket.ask("message.send", chat=uri, message="Hello", color="red")["fields"])
+
+
 def test_a_card_may_ask_the_database(configure: Configure, connect: Connect, wali: Person) -> None:
     configure(ADAPTER=f"{GATE}.GroupsAdapter")
     wali.user.groups.add(Group.objects.create(name="cooks"))
@@ -278,6 +358,28 @@ def test_a_frame_that_breaks_a_sites_code_is_answered_and_the_socket_lives_on(
         assert socket.ask("message.send", chat=uri, message="Hello")["code"] == "unavailable"
     assert logged_errors(caplog) == ["What a socket asked for has failed"]
     assert socket.ask("message.send", chat=uri, message="Hello")["message"]["seq"] == 1
+
+
+def test_a_card_that_is_no_json_is_a_sites_error_and_no_clients(
+    configure: Configure,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    connect: Connect,
+    dial: Dial,
+    wali: Person,
+) -> None:
+    uri = wali.start()
+    socket = connect(wali)
+    assert socket.ask("message.send", chat=uri, message="Hello", client_id="c1")["type"] == "ok"
+    configure(ADAPTER=f"{GATE}.GroupsAdapter")
+    monkeypatch.setattr(gate.GroupsAdapter, "card", lambda self, user: {"karma": float("nan")})
+    for client_id in ("c1", "c2"):
+        answer = socket.ask("message.send", chat=uri, message="Hello", client_id=client_id)
+        assert answer["code"] == "unavailable"
+    newcomer = dial(headers=wali.headers)
+    newcomer.say("hello")
+    assert newcomer.hear_close() == 4503
+    assert len(logged_errors(caplog)) == 3
 
 
 def test_who_is_there_is_not_told_while_it_cannot_be_said(

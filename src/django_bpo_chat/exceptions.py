@@ -106,9 +106,13 @@ class Unavailable(ChatError):
     detail = _("Not available at the moment. Try again.")
 
 
-CLOSE_CODES: dict[type[ChatError], CloseCode] = {
+def close_code(error: ChatError) -> CloseCode:
+    """What a socket is closed with, to which this is said as a whole."""
+    return next((code for kind, code in _CLOSE_CODES.items() if isinstance(error, kind)), CloseCode.NOT_ALLOWED)
+
+
+_CLOSE_CODES: dict[type[ChatError], CloseCode] = {
     NotAuthenticated: CloseCode.NOT_AUTHENTICATED,
     NotAllowed: CloseCode.NOT_ALLOWED,
     Unavailable: CloseCode.UNAVAILABLE,
 }
-"""What ends a socket, where it is refused to the socket as a whole."""

@@ -14,6 +14,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthentic
 from rest_framework.request import Request
 
 from django_bpo_chat.adapter import Adapter
+from django_bpo_chat.exceptions import NotAllowed, NotFound
 from django_bpo_chat.serializers import SendMessageInput
 from django_bpo_chat.tokens import BearerAuthentication
 from django_bpo_chat.users import User
@@ -46,6 +47,28 @@ class Failing(BaseAuthentication):
         return "Bearer"
 
 
+class NamedByProxy(BaseAuthentication):
+    """A proxy in front has logged them in, by a cookie of its own."""
+
+    def authenticate(self, request: Request) -> Any:
+        name = request.headers.get("X-Forwarded-User")
+        return None if name is None else (get_user_model().objects.get(username=name), None)
+
+
+class Tenant(BearerAuthentication):
+    """Notes on the user what the token says beside."""
+
+    def get_user(self, validated_token: Any) -> Any:
+        user: Any = super().get_user(validated_token)
+        user.tenant = "north"
+        return user
+
+
+class OfATenant(BasePermission):
+    def has_permission(self, request: Any, view: Any) -> bool:
+        return bool(request.user.tenant == "north")
+
+
 class ReadOnly(IsAuthenticated):
     def has_permission(self, request: Request, view: Any) -> bool:
         return super().has_permission(request, view) and (request.method in SAFE_METHODS or view.kwargs == {})
@@ -63,6 +86,19 @@ class NoBearers(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return not isinstance(request.successful_authenticator, BearerAuthentication)
+
+
+class WithSecondFactor(BasePermission):
+    def has_permission(self, request: Any, view: Any) -> bool:
+        return bool(request.session.get("has_second_factor"))
+
+
+class ShownByHeader(BasePermission):
+    """The token that counts is the one in the header; and the view's arguments are where REST framework has them."""
+
+    def has_permission(self, request: Any, view: Any) -> bool:
+        assert request.parser_context["kwargs"] == view.kwargs
+        return bool(request.headers["Authorization"] == f"Bearer {request.auth}")
 
 
 class Remembering(BasePermission):
@@ -83,7 +119,19 @@ class Raising(BasePermission):
         return True
 
 
+class NotPaid(NotAllowed):
+    """A refusal of the site's own."""
+
+
+class Away(drf.APIException):
+    status_code = 503
+
+
 REFUSALS = {
+    NotPaid: ("not_allowed", 4403),
+    NotFound: ("not_found", 4403),
+    Away: ("unavailable", 4503),
+    drf.Throttled: ("unavailable", 4503),
     PermissionDenied: ("not_allowed", 4403),
     Http404: ("not_allowed", 4403),
     drf.PermissionDenied: ("not_allowed", 4403),
@@ -98,6 +146,13 @@ class AskingMessage(SendMessageInput):
         if get_user_model().objects.filter(username=text).exists():
             raise serializers.ValidationError("Nobody is called by name.")
         return text
+
+
+class StrictMessage(SendMessageInput):
+    def validate(self, attrs: Any) -> Any:
+        if unknown := self.initial_data.keys() - self.fields.keys():
+            raise serializers.ValidationError(f"What is {unknown}?")
+        return attrs
 
 
 class GroupsAdapter(Adapter):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sqlite3
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from django.db import connection
 
 from tests.clients import open_socket
 from tests.person import PASSWORD
-from tests.servers import ExampleProcess, Server, database_url
+from tests.servers import EXAMPLE_PROJECT, ExampleProcess, Server, database_url, example_environment
 from tests.services import Valkey
 
 from .sites import site
@@ -207,6 +208,20 @@ def test_what_a_wsgi_server_stores_is_heard_at_sockets_elsewhere(
     rest, sockets = (start(each, "no_sweep", REDIS_URL=valkey.url) for each in (kind, Server))
     wali, mabel = sign_up(rest, "wali"), sign_up(rest, "mabel")
     chat_live(sockets, wali, mabel, chat_over_http(wali, mabel))
+
+
+def test_who_announces_from_a_greenlet_does_not_wait(valkey: Valkey) -> None:
+    environment = example_environment(**site("habits"), HABITS="none", REDIS_URL=valkey.url)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.processes.publishing"],
+        env=environment,
+        cwd=EXAMPLE_PROJECT,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    assert float(done.stdout) < 1
 
 
 def test_60_sends_at_once_on_a_stock_sqlite_with_atomic_requests(start: Callable[..., Any], sign_up: SignUp) -> None:

@@ -7,7 +7,6 @@ import asyncio
 import atexit
 import logging
 import os
-import queue
 import random
 import socket
 import sys
@@ -143,9 +142,11 @@ class _PublisherThread:
     def outbox(self) -> Outbox:
         with self._lock:
             if self._outbox is None:
-                loops: queue.SimpleQueue[_PublisherLoop] = queue.SimpleQueue()
-                _start_thread(lambda: _run_loop(loops))
-                self._outbox = Outbox(loops.get())
+                loops: list[_PublisherLoop] = []
+                is_made = threading.Event()
+                _start_thread(lambda: _run_loop(loops, is_made))
+                is_made.wait()
+                self._outbox = Outbox(loops[0])
             return self._outbox
 
     def flush(self) -> None:
@@ -157,11 +158,12 @@ class _PublisherThread:
         self._lock, self._outbox = threading.Lock(), None
 
 
-def _run_loop(loops: "queue.SimpleQueue[_PublisherLoop]") -> None:
-    """In the thread that runs it a loop is also made: what gevent has put into it belongs to a thread."""
-    loop = _PublisherLoop()
-    loops.put(loop)
-    loop.run_forever()
+def _run_loop(loops: list[_PublisherLoop], is_made: threading.Event) -> None:
+    """In the thread that runs it a loop is also made: what gevent has put into it belongs to a thread. Of gevent's own
+    objects, events alone are safe between threads."""
+    loops.append(_PublisherLoop())
+    is_made.set()
+    loops[0].run_forever()
 
 
 def _start_thread(run: Callable[[], None]) -> None:

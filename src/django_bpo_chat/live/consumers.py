@@ -8,7 +8,7 @@ from channels.consumer import AsyncConsumer
 
 from .. import wire
 from ..conf import chat_settings
-from ..exceptions import CLOSE_CODES, CloseCode, Invalid, NotAllowed, NotAuthenticated, Unavailable
+from ..exceptions import ChatError, CloseCode, Invalid, NotAuthenticated, close_code
 from ..serializers import validated
 from .auth import Handshake, Login, has_token_in_url
 from .frames import FRAMES, Frame, HelloInput
@@ -59,8 +59,8 @@ class ChatConsumer(AsyncConsumer):
             return login
         except asyncio.TimeoutError:
             raise Refused(CloseCode.NOT_AUTHENTICATED) from None
-        except (NotAuthenticated, NotAllowed, Unavailable) as error:
-            raise Refused(CLOSE_CODES[type(error)]) from None
+        except ChatError as error:
+            raise Refused(close_code(error)) from None
 
     async def _hello(self, hub: Hub, reader: Reader, handshake: Handshake) -> Login:
         """The login that the handshake or the first frame proves."""

@@ -51,8 +51,9 @@ class SendInput(FrameInput):
     chat = TextField()
 
     def to_internal_value(self, data: Any) -> Data:
-        """``body``, the whole frame, is what the site's serializer reads as it reads the body of a request."""
-        return {**super().to_internal_value(data), "body": data}
+        """``body`` is the rest of the frame, which the site's serializer reads as it reads the body of a request."""
+        body = {name: value for name, value in data.items() if name not in {"type", *self.fields}}
+        return {**super().to_internal_value(data), "body": body}
 
 
 class ResumeInput(FrameInput):

@@ -11,6 +11,7 @@ import random
 from collections.abc import Iterator
 from contextlib import suppress
 from contextvars import Context
+from copy import copy
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -335,7 +336,7 @@ class Hub:
                 if user is None or socket.login.stamp not in stamps:
                     socket.close(CloseCode.NOT_AUTHENTICATED)
                 else:
-                    socket.login = replace(socket.login, user=user)
+                    socket.login = replace(socket.login, user=_refreshed(socket.login.user, user))
 
     async def _recheck_members(self, user_ids: list[Any]) -> None:
         """Forget members who have gone without a word."""
@@ -403,6 +404,13 @@ def _farewell(row: Membership) -> Envelope | None:
     except Exception:
         logger.warning("Somebody who is out of a chat could not be told so", exc_info=True)
         return None
+
+
+def _refreshed(user: User, stored: User) -> User:
+    """The user as a site's class has found them, with whatever it has noted on them, and with what is stored now."""
+    refreshed = copy(user)
+    vars(refreshed).update(vars(stored))
+    return refreshed
 
 
 def _active_users(user_ids: list[Any]) -> dict[Any, tuple[User, set[str]]]:

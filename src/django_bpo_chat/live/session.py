@@ -1,6 +1,7 @@
 """A conversation with a client that is known: ``ready``, then a frame at a time, for as long as its login lasts."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -10,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .. import access, wire
 from ..conf import chat_settings
-from ..exceptions import CLOSE_CODES, ChatError, CloseCode, Invalid, NotAllowed, NotAuthenticated, Unavailable
+from ..exceptions import ChatError, CloseCode, Invalid, NotAuthenticated, Unavailable, close_code
 from ..serializers import validated
 from ..users import User
 from .auth import Handshake, Login
@@ -18,6 +19,8 @@ from .frames import Frame
 from .hub import Hub
 from .reader import Dict, Disconnected, Reader, Refused, error_frame
 from .sockets import Socket
+
+logger = logging.getLogger(__name__)
 
 LISTED_CHATS = 200
 Arguments = ParamSpec("Arguments")
@@ -94,22 +97,22 @@ class Session:
 
     async def _talk(self) -> None:
         try:
-            self.socket.open(wire.encode(await self._ready()))
+            self.socket.open(await self._ready())
             self._start_timers()
             while True:
                 frame = await self._reader.frame()
                 self._heard_at = self._hub.loop.time()
                 if not self.socket.closing:
                     await self._answer(frame)
-        except (NotAuthenticated, NotAllowed, Unavailable) as error:
-            self.socket.close(CLOSE_CODES[type(error)])
+        except ChatError as error:
+            self.socket.close(close_code(error))
         except Refused as refusal:
             await self.socket.flushed()  # what was wrong is said before the end
             self.socket.close(refusal.code)
         while True:
             await self._reader.event()
 
-    async def _ready(self) -> Dict:
+    async def _ready(self) -> str:
         await self._confirm()  # registered now, a log-out is heard of; one from before is seen
         return await self._database.run(_ready, self.user)
 
@@ -118,12 +121,14 @@ class Session:
             kind = self._frame(frame)
             values = validated(kind.input, frame, self.user)
             result = await kind.work(self, values)
-        except ChatError as error:
-            await self._say(error_frame(error, frame))
-        else:
             if result is not None:
                 named = {"id": values["id"]} if "id" in values else {}
                 await self._say({"type": "ok", **named, **result})
+        except ChatError as error:
+            await self._say(error_frame(error, frame))
+        except ValueError:  # a site's card that is no JSON
+            logger.exception("A frame could not be answered")
+            await self._say(error_frame(Unavailable(), frame))
 
     def _frame(self, frame: Dict) -> Frame:
         kind: Any = frame.get("type")
@@ -173,8 +178,8 @@ class Session:
         """A site's session lasts as long as the site says, whatever was foreseen when the socket was opened."""
         try:
             await self._confirm()
-        except (NotAuthenticated, NotAllowed, Unavailable) as error:
-            self.socket.close(CLOSE_CODES[type(error)])
+        except ChatError as error:
+            self.socket.close(close_code(error))
         else:
             if not self.socket.closing:
                 self._watch_expiry()
@@ -194,15 +199,12 @@ class Session:
             self.socket.login = login
 
 
-def _ready(user: User) -> Dict:
+def _ready(user: User) -> str:
     memberships = access.latest_chats(user, LISTED_CHATS + 1)
-    return {
-        "type": "ready",
-        "user": wire.user(user),
-        "heartbeat": chat_settings.heartbeat_seconds,
-        "chats": [
-            {"uri": each.chat.uri, "version": each.chat.version, "unread_count": each.unread_count}
-            for each in memberships[:LISTED_CHATS]
-        ],
-        "more": len(memberships) > LISTED_CHATS,
-    }
+    chats = [
+        {"uri": each.chat.uri, "version": each.chat.version, "unread_count": each.unread_count}
+        for each in memberships[:LISTED_CHATS]
+    ]
+    more = len(memberships) > LISTED_CHATS
+    heartbeat = chat_settings.heartbeat_seconds
+    return wire.frame("ready", {"user": wire.user(user), "heartbeat": heartbeat, "chats": chats, "more": more})

@@ -1,6 +1,5 @@
-"""The site's session, as the cookie of a handshake names it. No middleware has looked at it, so that is done here."""
+"""The site's sessions at a socket: whose they are, and whether it is the site's own page that shows their cookie."""
 
-from importlib import import_module
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -15,18 +14,6 @@ from ..logins import current_stamps, stamp
 from ..users import User
 
 
-def session_of(request: Request) -> tuple[SessionBase, User] | None:
-    """Asks the database. None where there is none, or it has ended."""
-    key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    if not key or "\0" in key:
-        return None
-    session: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore(key)
-    user = _session_user(session)
-    if user is None or not user.is_active or stamp(session.get(HASH_SESSION_KEY, "")) not in current_stamps(user):
-        return None
-    return session, user
-
-
 def is_same_origin(request: Request) -> bool:
     """Whether it is a page of this site that asks, or one that the site trusts.
 
@@ -34,15 +21,18 @@ def is_same_origin(request: Request) -> bool:
     rule of Django's CSRF protection, but for the scheme: behind a proxy a socket does not know its own.
     """
     try:
-        origin, host = urlsplit(request.META.get("HTTP_ORIGIN", "").lower()), request.get_host().lower()
-    except (ValueError, DisallowedHost):
+        origin = urlsplit(request.META.get("HTTP_ORIGIN", "").lower())
+    except ValueError:
         return False
-    return _is_host(origin, host) or any(_is_trusted(origin, each) for each in settings.CSRF_TRUSTED_ORIGINS)
+    return _is_host(origin, request) or any(_is_trusted(origin, each) for each in settings.CSRF_TRUSTED_ORIGINS)
 
 
-def _is_host(origin: SplitResult, host: str) -> bool:
+def _is_host(origin: SplitResult, request: Request) -> bool:
     schemes = {"https"} if settings.SESSION_COOKIE_SECURE else {"http", "https"}
-    return origin.scheme in schemes and origin.netloc == host
+    try:
+        return origin.scheme in schemes and origin.netloc == request.get_host().lower()
+    except DisallowedHost:
+        return False
 
 
 def _is_trusted(origin: SplitResult, trusted: str) -> bool:
@@ -50,10 +40,15 @@ def _is_trusted(origin: SplitResult, trusted: str) -> bool:
     return origin.scheme == scheme and is_same_domain(origin.netloc, domain.lstrip("*"))
 
 
-def _session_user(session: SessionBase) -> User | None:
-    """As ``django.contrib.auth.get_user()``, which may also renew the session: a socket cannot set its cookie."""
+def user_of(session: SessionBase) -> User | None:
+    """As ``django.contrib.auth.get_user()``, which may also renew the session: a socket cannot set its cookie.
+
+    Asks the database. None where nobody is logged in, or no more.
+    """
     backend: Any = session.get(BACKEND_SESSION_KEY)
     if SESSION_KEY not in session or backend not in settings.AUTHENTICATION_BACKENDS:
         return None
     user: User | None = load_backend(backend).get_user(get_user_model()._meta.pk.to_python(session[SESSION_KEY]))
+    if user is None or stamp(session.get(HASH_SESSION_KEY, "")) not in current_stamps(user):
+        return None
     return user

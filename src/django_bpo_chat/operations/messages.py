@@ -34,7 +34,7 @@ def edit_message(*, actor: User, chat: str, seq: int, text: str) -> Message:
         message = access.visible_message(change.chat, seq, first_seq=member.first_seq)
         if message.is_deleted:
             raise NotFound
-        if message.author != actor:
+        if message.author_id != actor.pk:
             raise NotAllowed
         text = _allowed_text(member, text)
         if message.text != text:
@@ -54,7 +54,7 @@ def delete_message(*, actor: User | None, chat: str, seq: int) -> tuple[Message,
     with changing(actor, chat) as change:
         standing = change.require_standing()
         message = access.visible_message(change.chat, seq, first_seq=standing.first_seq)
-        if message.author != actor and not standing.rank:
+        if (actor is None or message.author_id != actor.pk) and not standing.rank:
             raise NotAllowed
         if message.is_deleted:
             return message, False
