@@ -29,7 +29,7 @@ from rest_framework_simplejwt import settings as simplejwt
 
 from django_bpo_chat.accounts.serializers import SignUpInput
 from django_bpo_chat.accounts.urls import urlpatterns as account_urls
-from django_bpo_chat.accounts.views import LogOutView
+from django_bpo_chat.accounts.views import LogOutView, SignUpView
 from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.conf import DEFAULTS
 from django_bpo_chat.serializers import SendMessageInput
@@ -343,8 +343,9 @@ def test_w002_an_email_for_a_handle(odd: Odd, configure: Configure) -> None:
     assert ids() == ["W002"]
 
 
-def test_w002_an_email_for_a_primary_key(odd: Odd) -> None:
+def test_w002_an_email_for_a_primary_key(odd: Odd, settings: LazySettings) -> None:
     odd("EmailKeyUser")
+    settings.SIMPLE_JWT = {"USER_ID_FIELD": "email"}
     assert ids() == ["W002"]
 
 
@@ -410,6 +411,43 @@ def test_a_site_without_urls_has_no_accounts(settings: LazySettings) -> None:
     settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != BLACKLIST]
     del settings.ROOT_URLCONF
     assert ids(deploy=True) == ["W011"]
+
+
+@pytest.mark.parametrize("field", ["uuid", "nickname", "full_name", "friend", "following"])
+def test_e022_tokens_that_name_people_by_no_unique_field(odd: Odd, settings: LazySettings, field: str) -> None:
+    odd("User")
+    settings.SIMPLE_JWT = {"USER_ID_FIELD": field}
+    assert ids() == ["E022"]
+
+
+@pytest.mark.parametrize("field", ["id", "pk", "username", "friend_id"])
+def test_tokens_that_name_people_by_a_unique_field(odd: Odd, settings: LazySettings, field: str) -> None:
+    odd("User")
+    settings.SIMPLE_JWT = {"USER_ID_FIELD": field}
+    assert ids() == []
+
+
+def test_e022_a_primary_key_of_another_name_than_tokens_ask_for(odd: Odd, settings: LazySettings) -> None:
+    odd("UuidKeyUser")
+    settings.SIMPLE_JWT = {}
+    assert ids() == ["E022"]
+    site: dict[str, Any] = {}
+    exec(remedy("E022"), site)
+    settings.SIMPLE_JWT = site["SIMPLE_JWT"]
+    assert ids() == []
+
+
+def test_a_site_that_takes_no_tokens_names_nobody_in_them(
+    odd: Odd, configure: Configure, settings: LazySettings
+) -> None:
+    odd("UuidKeyUser")
+    settings.SIMPLE_JWT = {}
+    settings.ROOT_URLCONF = CHATS_ALONE
+    assert ids() == ["E022"]
+    configure(AUTHENTICATION_CLASSES=["rest_framework.authentication.SessionAuthentication"])
+    assert ids() == []
+    settings.ROOT_URLCONF = (path("up/", SignUpView.as_view()), path("out/", LogOutView.as_view()))
+    assert ids() == ["E022"]
 
 
 @pytest.mark.parametrize(
@@ -754,7 +792,11 @@ READ = [
     ("CHANNEL_LAYERS", "default", "CONFIG"),
     ("CHANNEL_LAYERS", "default", "CONFIG", "hosts"),
     ("ROOT_URLCONF",),
-    *(("SIMPLE_JWT", key) for key in ("ALGORITHM", "BLACKLIST_AFTER_ROTATION", "ROTATE_REFRESH_TOKENS", "SIGNING_KEY")),
+    ("SIMPLE_JWT", "ALGORITHM"),
+    ("SIMPLE_JWT", "BLACKLIST_AFTER_ROTATION"),
+    ("SIMPLE_JWT", "ROTATE_REFRESH_TOKENS"),
+    ("SIMPLE_JWT", "SIGNING_KEY"),
+    ("SIMPLE_JWT", "USER_ID_FIELD"),
     ("TIME_ZONE",),
     ("USE_TZ",),
 ]

@@ -34,9 +34,9 @@ def check_handle() -> Iterator[CheckMessage]:
     if not has_django_users():
         return
     name = handle_field()
-    field = _field(name)
+    field = user_field(name)
     place = f"{get_user_model()._meta.label}.{name}"
-    if field is None or field.is_relation or not _is_unique(field):
+    if field is None or field.is_relation or not is_unique(field):
         yield Error(
             f"{place} is no unique field, so it cannot be the handle by which people are known.",
             hint='Name a field with unique=True: BPO_CHAT = {"HANDLE_FIELD": "username"}.',
@@ -75,7 +75,7 @@ def check_emails() -> Iterator[CheckMessage]:
     if not has_django_users() or not mounts("SignUpView"):
         return
     field = _email_field()
-    if field is not None and not _is_unique(field, but_blank=True):
+    if field is not None and not is_unique(field, but_blank=True):
         yield CheckWarning(
             f"{get_user_model()._meta.label}.{field.name} is not unique: two accounts may have one email.",
             hint=f"Add models.UniqueConstraint(Lower({field.name!r}), name='one_account_per_email') to its Meta.",
@@ -83,7 +83,7 @@ def check_emails() -> Iterator[CheckMessage]:
         )
 
 
-def _field(name: str) -> "Field[Any, Any] | None":
+def user_field(name: str) -> "Field[Any, Any] | None":
     try:
         field = get_user_model()._meta.get_field(name)
     except FieldDoesNotExist:
@@ -92,10 +92,10 @@ def _field(name: str) -> "Field[Any, Any] | None":
 
 
 def _email_field() -> "Field[Any, Any] | None":
-    return _field(get_user_model().get_email_field_name())
+    return user_field(get_user_model().get_email_field_name())
 
 
-def _is_unique(field: "Field[Any, Any]", *, but_blank: bool = False) -> bool:
+def is_unique(field: "Field[Any, Any]", *, but_blank: bool = False) -> bool:
     """By itself, or by a constraint on it or its lower case. ``but_blank`` takes one that only looks at this field, and
     so may leave out those that are blank."""
     if field.unique:
@@ -126,5 +126,5 @@ def _unfilled() -> list[str]:
 
 
 def _fills_itself(name: str) -> bool:
-    field = _field(name)
+    field = user_field(name)
     return field is None or field.blank or field.has_default() or field.db_default is not NOT_PROVIDED

@@ -1,3 +1,4 @@
+import uuid
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
@@ -52,6 +53,11 @@ class EmailKeyUser(AbstractBaseUser):
     email = models.EmailField(primary_key=True)
 
     USERNAME_FIELD = "email"
+
+
+class UuidKeyUser(AbstractOddUser):
+    uuid = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    email = models.EmailField(unique=True)
 
 
 class PlainUser(models.Model):
