@@ -33,6 +33,7 @@ from django_bpo_chat.accounts.views import LogOutView, SignUpView
 from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.conf import DEFAULTS
 from django_bpo_chat.serializers import SendMessageInput
+from django_bpo_chat.users import handle_field
 from tests.fixtures import Configure
 from tests.test_docs import DOCS, INTEGRATION, README, Project, blocks, headings, project, section
 
@@ -341,6 +342,17 @@ def test_w002_an_email_for_a_handle(odd: Odd, configure: Configure) -> None:
     odd("User")
     configure(HANDLE_FIELD="email")
     assert ids() == ["W002"]
+
+
+@pytest.mark.parametrize(("model", "field"), [("AddressUser", "address"), ("AddressNameUser", "username")])
+def test_an_email_of_whatever_name_is_a_handle_only_where_it_is_asked_for(
+    odd: Odd, configure: Configure, settings: LazySettings, model: str, field: str
+) -> None:
+    odd(model)
+    settings.ROOT_URLCONF = CHATS_ALONE
+    assert (handle_field(), ids()) == ("id", [])
+    configure(HANDLE_FIELD=field)
+    assert (handle_field(), ids()) == (field, ["W002"])
 
 
 def test_w002_an_email_for_a_primary_key(odd: Odd, settings: LazySettings) -> None:

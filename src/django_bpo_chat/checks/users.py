@@ -13,7 +13,7 @@ from django.utils.module_loading import import_string
 
 from ..adapter import Adapter
 from ..conf import DEFAULTS, chat_settings
-from ..users import handle_field
+from ..users import handle_field, is_email
 from .sites import check, has_django_users, mounts
 
 NEEDS_EMAIL = ["SignUpView", "LogInView", "RefreshView", "MeView"]
@@ -42,7 +42,7 @@ def check_handle() -> Iterator[CheckMessage]:
             hint='Name a field with unique=True: BPO_CHAT = {"HANDLE_FIELD": "username"}.',
             id="bpo_chat.E005",
         )
-    elif name == get_user_model().get_email_field_name():
+    elif is_email(name):
         yield CheckWarning(
             f"{place} is the handle by which people are known, so everybody's email is shown to others.",
             hint='Name another unique field: BPO_CHAT = {"HANDLE_FIELD": "username"}.',

@@ -55,6 +55,20 @@ class EmailKeyUser(AbstractBaseUser):
     USERNAME_FIELD = "email"
 
 
+class AddressUser(AbstractBaseUser):
+    """Nothing says that the field is the email, but what it is made of."""
+
+    address = models.EmailField(unique=True)
+
+    USERNAME_FIELD = "address"
+
+
+class AddressNameUser(AbstractBaseUser):
+    username = models.EmailField(unique=True)
+
+    USERNAME_FIELD = "username"
+
+
 class UuidKeyUser(AbstractOddUser):
     uuid = models.UUIDField(primary_key=True, default=uuid.uuid4)
     email = models.EmailField(unique=True)
