@@ -307,8 +307,8 @@ def test_a_user_model_with_a_unique_name_and_a_unique_email(odd: Odd) -> None:
     assert ids(deploy=True) == ["W011"]
 
 
-@pytest.mark.parametrize("field", ["nickname", "full_name", "friend", "groups", "following"])
-def test_e005_a_handle_that_is_no_unique_field(odd: Odd, configure: Configure, field: str) -> None:
+@pytest.mark.parametrize("field", ["nickname", "full_name", "callsign", "friend", "groups", "following"])
+def test_e005_a_handle_that_is_no_unique_field_of_everybody(odd: Odd, configure: Configure, field: str) -> None:
     odd("User")
     configure(HANDLE_FIELD=field)
     assert ids() == ["E005"]

@@ -36,10 +36,11 @@ def check_handle() -> Iterator[CheckMessage]:
     name = handle_field()
     field = user_field(name)
     place = f"{get_user_model()._meta.label}.{name}"
-    if field is None or field.is_relation or not is_unique(field):
+    if field is None or field.is_relation or field.null or not is_unique(field):
         yield Error(
-            f"{place} is no unique field, so it cannot be the handle by which people are known.",
-            hint='Name a field with unique=True: BPO_CHAT = {"HANDLE_FIELD": "username"}.',
+            f"{place} is no unique field that is filled for everybody, so it cannot be the handle by which people are "
+            "known.",
+            hint='Name a field with unique=True and without null=True: BPO_CHAT = {"HANDLE_FIELD": "username"}.',
             id="bpo_chat.E005",
         )
     elif is_email(name):

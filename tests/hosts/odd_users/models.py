@@ -25,6 +25,7 @@ class User(AbstractOddUser):
     full_name = models.CharField(max_length=150)
     number = models.IntegerField(unique=True, default=0)
     motto = models.CharField(max_length=150)
+    callsign = models.CharField(max_length=150, unique=True, null=True)  # noqa: DJ001
     friend = models.OneToOneField("self", models.CASCADE)
     following = models.ManyToManyField("self")
 
