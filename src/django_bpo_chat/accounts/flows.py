@@ -114,7 +114,8 @@ def _account_that_lasts() -> Iterator[None]:
 
 def _validate(user: User, password: str) -> None:
     errors: dict[str, list[Any]] = {}
-    if handle(user) in {".", ".."}:  # which are no part of a URL
+    name = handle(user)
+    if name in {".", ".."} or "/" in name:  # which is not one part of a URL
         errors["username"] = [_("This cannot be a name.")]
     try:
         user.clean_fields(exclude={field.name for field in user._meta.fields if not _is_filled(user, field)})
