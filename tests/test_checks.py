@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.conf import LazySettings
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, run_checks
@@ -23,8 +24,10 @@ from django.db.utils import ConnectionHandler
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import serializers
+from rest_framework.authentication import TokenAuthentication
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.pagination import CursorPagination
-from rest_framework.permissions import IsAdminUser, IsAuthenticated
+from rest_framework.permissions import DjangoModelPermissions, IsAdminUser, IsAuthenticated
 from rest_framework_simplejwt import settings as simplejwt
 
 from django_bpo_chat.accounts.serializers import SignUpInput
@@ -32,6 +35,7 @@ from django_bpo_chat.accounts.urls import urlpatterns as account_urls
 from django_bpo_chat.accounts.views import LogOutView, SignUpView
 from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.conf import DEFAULTS
+from django_bpo_chat.models import Chat
 from django_bpo_chat.serializers import SendMessageInput
 from django_bpo_chat.users import handle_field
 from tests.fixtures import Configure
@@ -199,6 +203,32 @@ class WithoutPassword2(SignUpInput):
         return attrs
 
 
+class OnModels(DjangoModelPermissions):
+    authenticated_users_only = False
+
+
+class OnAModel(DjangoModelPermissions):
+    def _queryset(self, view: Any) -> Any:
+        return Chat.objects.all()
+
+
+ON_MODELS_SOMETIMES = IsAdminUser | (IsAuthenticated & ~OnModels)
+
+
+class ByOwnTokens(TokenAuthentication):
+    model = Chat
+
+
+class ByChosenTokens(TokenAuthentication):
+    def get_model(self) -> Any:
+        return Chat
+
+
+class BySecret(TokenAuthentication):
+    def authenticate_credentials(self, key: str) -> Any:
+        raise AuthenticationFailed
+
+
 class ByCreation(CursorPagination):
     page_size = 2
 
@@ -225,11 +255,17 @@ class ByChoice(CursorPagination):
         ("ADAPTER", f"{__name__}.SignUp"),
         ("ADAPTER", f"{__name__}.bus"),
         ("AUTHENTICATION_CLASSES", ["rest_framework.permissions.IsAuthenticated"]),
+        ("AUTHENTICATION_CLASSES", ["rest_framework.authentication.TokenAuthentication"]),
         ("BUS", f"{__name__}.NOTHING_YET"),
         ("PAGINATION_CLASS", f"{__name__}.Shy"),
         ("PAGINATION_CLASS", "rest_framework.pagination.CursorPagination"),
         ("PAGINATION_CLASS", f"{__name__}.ByCreation"),
         ("PERMISSION_CLASSES", ["rest_framework.authentication.SessionAuthentication"]),
+        ("PERMISSION_CLASSES", ["rest_framework.permissions.DjangoModelPermissions"]),
+        ("PERMISSION_CLASSES", ["rest_framework.permissions.DjangoModelPermissionsOrAnonReadOnly"]),
+        ("PERMISSION_CLASSES", ["rest_framework.permissions.DjangoObjectPermissions"]),
+        ("PERMISSION_CLASSES", [f"{__name__}.OnModels"]),
+        ("PERMISSION_CLASSES", [f"{__name__}.ON_MODELS_SOMETIMES"]),
         ("SERIALIZERS", {"sign_up": "django_bpo_chat.accounts.serializers.LogInInput"}),
         ("SERIALIZERS", {"sign_up": "mysite.accounts.SignUp"}),
         ("SERIALIZERS", {"send_message": f"{__name__}.WithoutMessage"}),
@@ -254,6 +290,17 @@ def test_e004_names_what_a_serializer_and_a_pagination_class_lack(settings: Lazy
     assert "does not require 'message'" in serializer.msg
 
 
+def test_e004_tokens_of_rest_framework_without_the_app_that_keeps_them(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.BPO_CHAT = {"AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"]}
+    [error] = heard()
+    assert "'rest_framework.authtoken'" in error.msg
+    # Not in INSTALLED_APPS: its models have been imported without that, and stay abstract.
+    monkeypatch.setattr(apps, "is_installed", lambda name: True)
+    assert ids() == []
+
+
 def test_e004_a_module_that_fails_while_it_is_imported(
     settings: LazySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,12 +315,14 @@ def test_e004_a_module_that_fails_while_it_is_imported(
     ("key", "value"),
     [
         ("ADAPTER", f"{__name__}.Shy"),
-        ("AUTHENTICATION_CLASSES", ["rest_framework.authentication.TokenAuthentication"]),
+        ("AUTHENTICATION_CLASSES", ["rest_framework.authentication.BasicAuthentication"]),
+        ("AUTHENTICATION_CLASSES", [f"{__name__}.{name}" for name in ("ByOwnTokens", "ByChosenTokens", "BySecret")]),
         ("BUS", f"{__name__}.bus"),
         ("PAGINATION_CLASS", "rest_framework.pagination.LimitOffsetPagination"),
         ("PAGINATION_CLASS", f"{__name__}.ById"),
         ("PAGINATION_CLASS", f"{__name__}.ByChoice"),
         ("PERMISSION_CLASSES", [f"{__name__}.COMPOSED", "rest_framework.permissions.IsAdminUser"]),
+        ("PERMISSION_CLASSES", [f"{__name__}.OnAModel"]),
         ("SERIALIZERS", {"sign_up": f"{__name__}.SignUp"}),
         ("SERIALIZERS", {"sign_up": f"{__name__}.WithoutPassword2"}),
         ("SERIALIZERS", {"send_message": f"{__name__}.WithDefaultMessage"}),

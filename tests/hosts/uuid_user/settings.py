@@ -5,4 +5,4 @@ from tests.settings import INSTALLED_APPS, SIMPLE_JWT
 
 INSTALLED_APPS = [*(app for app in INSTALLED_APPS if app != "people"), "tests.hosts.uuid_user"]
 AUTH_USER_MODEL = "uuid_user.User"
-SIMPLE_JWT = {**SIMPLE_JWT, "USER_ID_FIELD": "uuid"}
+SIMPLE_JWT = {**SIMPLE_JWT, "USER_ID_FIELD": "uuid"}  # type: ignore[dict-item]  # the others are no texts
