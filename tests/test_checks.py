@@ -641,6 +641,13 @@ def test_other_isolation_levels_are_fine_here(other: Other, options: Any) -> Non
     assert ids() == []
 
 
+@pytest.mark.parametrize("vendor", ["mysql", "oracle", "microsoft"])
+def test_e023_a_database_that_is_not_supported(other: Other, monkeypatch: pytest.MonkeyPatch, vendor: str) -> None:
+    other(ENGINE=SQLITE)
+    monkeypatch.setattr(connections["other"], "vendor", vendor)  # as its backend has it, which needs a driver
+    assert ids() == ["E023"]
+
+
 @pytest.mark.parametrize(
     ("options", "is_named"),
     [
@@ -910,6 +917,7 @@ def test_no_odd_database_breaks_a_check(other: Other, engine: str, key: str) -> 
         ),
         ("E021", {"CHANNEL_LAYERS": [PUBSUB]}),
         ("E021", {"SIMPLE_JWT": {"ALGORITHM": None}}),
+        ("E023", {"DATABASES": {"default": {"ENGINE": "django.db.backends.dummy"}}}),
         ("W001", {}),
         ("W002", {"BPO_CHAT": {"HANDLE_FIELD": "email"}}),
         ("W011", {"CHANNEL_LAYERS": {}}),
