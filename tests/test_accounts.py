@@ -23,7 +23,7 @@ from django.views.debug import ExceptionReporter
 from rest_framework_simplejwt.settings import api_settings
 
 from django_bpo_chat.adapter import Adapter, get_adapter
-from django_bpo_chat.users import handle
+from django_bpo_chat.users import handle, handle_field
 from tests.fixtures import Configure
 from tests.hashers import QuickPBKDF2PasswordHasher
 from tests.parallel import at_once
@@ -120,6 +120,17 @@ def test_a_sign_up_that_does_not_validate_names_the_field(
     assert answer.json.keys() <= {field, "password2"}
     assert all(text and isinstance(text, str) for texts in answer.json.values() for text in texts)
     assert User.objects.count() == 1
+
+
+@chosen_handles
+@pytest.mark.parametrize("username", [".", "..", "/", "ines/otto", "ines／otto"])
+def test_nobody_is_called_what_no_address_can_hold(
+    monkeypatch: pytest.MonkeyPatch, visitor: Visitor, username: str
+) -> None:
+    monkeypatch.setattr(User._meta.get_field(handle_field()), "validators", [])
+    answer = visitor.post("users/signup/", {**INES, "username": username})
+    assert (answer.status, answer.json) == (400, {"username": ["This cannot be a name."]})
+    assert visitor.post("users/signup/", {**INES, "username": "ines otto"}).status == 201
 
 
 @pytest.mark.parametrize("field", INES)

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.conf import LazySettings
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, run_checks
@@ -23,16 +24,20 @@ from django.db.utils import ConnectionHandler
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import serializers
+from rest_framework.authentication import TokenAuthentication
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.pagination import CursorPagination
-from rest_framework.permissions import IsAdminUser, IsAuthenticated
+from rest_framework.permissions import DjangoModelPermissions, IsAdminUser, IsAuthenticated
 from rest_framework_simplejwt import settings as simplejwt
 
 from django_bpo_chat.accounts.serializers import SignUpInput
 from django_bpo_chat.accounts.urls import urlpatterns as account_urls
-from django_bpo_chat.accounts.views import LogOutView
+from django_bpo_chat.accounts.views import LogOutView, SignUpView
 from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.conf import DEFAULTS
+from django_bpo_chat.models import Chat
 from django_bpo_chat.serializers import SendMessageInput
+from django_bpo_chat.users import handle_field
 from tests.fixtures import Configure
 from tests.test_docs import DOCS, INTEGRATION, README, Project, blocks, headings, project, section
 
@@ -198,6 +203,32 @@ class WithoutPassword2(SignUpInput):
         return attrs
 
 
+class OnModels(DjangoModelPermissions):
+    authenticated_users_only = False
+
+
+class OnAModel(DjangoModelPermissions):
+    def _queryset(self, view: Any) -> Any:
+        return Chat.objects.all()
+
+
+ON_MODELS_SOMETIMES = IsAdminUser | (IsAuthenticated & ~OnModels)
+
+
+class ByOwnTokens(TokenAuthentication):
+    model = Chat
+
+
+class ByChosenTokens(TokenAuthentication):
+    def get_model(self) -> Any:
+        return Chat
+
+
+class BySecret(TokenAuthentication):
+    def authenticate_credentials(self, key: str) -> Any:
+        raise AuthenticationFailed
+
+
 class ByCreation(CursorPagination):
     page_size = 2
 
@@ -224,11 +255,17 @@ class ByChoice(CursorPagination):
         ("ADAPTER", f"{__name__}.SignUp"),
         ("ADAPTER", f"{__name__}.bus"),
         ("AUTHENTICATION_CLASSES", ["rest_framework.permissions.IsAuthenticated"]),
+        ("AUTHENTICATION_CLASSES", ["rest_framework.authentication.TokenAuthentication"]),
         ("BUS", f"{__name__}.NOTHING_YET"),
         ("PAGINATION_CLASS", f"{__name__}.Shy"),
         ("PAGINATION_CLASS", "rest_framework.pagination.CursorPagination"),
         ("PAGINATION_CLASS", f"{__name__}.ByCreation"),
         ("PERMISSION_CLASSES", ["rest_framework.authentication.SessionAuthentication"]),
+        ("PERMISSION_CLASSES", ["rest_framework.permissions.DjangoModelPermissions"]),
+        ("PERMISSION_CLASSES", ["rest_framework.permissions.DjangoModelPermissionsOrAnonReadOnly"]),
+        ("PERMISSION_CLASSES", ["rest_framework.permissions.DjangoObjectPermissions"]),
+        ("PERMISSION_CLASSES", [f"{__name__}.OnModels"]),
+        ("PERMISSION_CLASSES", [f"{__name__}.ON_MODELS_SOMETIMES"]),
         ("SERIALIZERS", {"sign_up": "django_bpo_chat.accounts.serializers.LogInInput"}),
         ("SERIALIZERS", {"sign_up": "mysite.accounts.SignUp"}),
         ("SERIALIZERS", {"send_message": f"{__name__}.WithoutMessage"}),
@@ -253,6 +290,17 @@ def test_e004_names_what_a_serializer_and_a_pagination_class_lack(settings: Lazy
     assert "does not require 'message'" in serializer.msg
 
 
+def test_e004_tokens_of_rest_framework_without_the_app_that_keeps_them(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.BPO_CHAT = {"AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"]}
+    [error] = heard()
+    assert "'rest_framework.authtoken'" in error.msg
+    # Not in INSTALLED_APPS: its models have been imported without that, and stay abstract.
+    monkeypatch.setattr(apps, "is_installed", lambda name: True)
+    assert ids() == []
+
+
 def test_e004_a_module_that_fails_while_it_is_imported(
     settings: LazySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,12 +315,14 @@ def test_e004_a_module_that_fails_while_it_is_imported(
     ("key", "value"),
     [
         ("ADAPTER", f"{__name__}.Shy"),
-        ("AUTHENTICATION_CLASSES", ["rest_framework.authentication.TokenAuthentication"]),
+        ("AUTHENTICATION_CLASSES", ["rest_framework.authentication.BasicAuthentication"]),
+        ("AUTHENTICATION_CLASSES", [f"{__name__}.{name}" for name in ("ByOwnTokens", "ByChosenTokens", "BySecret")]),
         ("BUS", f"{__name__}.bus"),
         ("PAGINATION_CLASS", "rest_framework.pagination.LimitOffsetPagination"),
         ("PAGINATION_CLASS", f"{__name__}.ById"),
         ("PAGINATION_CLASS", f"{__name__}.ByChoice"),
         ("PERMISSION_CLASSES", [f"{__name__}.COMPOSED", "rest_framework.permissions.IsAdminUser"]),
+        ("PERMISSION_CLASSES", [f"{__name__}.OnAModel"]),
         ("SERIALIZERS", {"sign_up": f"{__name__}.SignUp"}),
         ("SERIALIZERS", {"sign_up": f"{__name__}.WithoutPassword2"}),
         ("SERIALIZERS", {"send_message": f"{__name__}.WithDefaultMessage"}),
@@ -306,8 +356,8 @@ def test_a_user_model_with_a_unique_name_and_a_unique_email(odd: Odd) -> None:
     assert ids(deploy=True) == ["W011"]
 
 
-@pytest.mark.parametrize("field", ["nickname", "full_name", "friend", "groups", "following"])
-def test_e005_a_handle_that_is_no_unique_field(odd: Odd, configure: Configure, field: str) -> None:
+@pytest.mark.parametrize("field", ["nickname", "full_name", "callsign", "friend", "groups", "following"])
+def test_e005_a_handle_that_is_no_unique_field_of_everybody(odd: Odd, configure: Configure, field: str) -> None:
     odd("User")
     configure(HANDLE_FIELD=field)
     assert ids() == ["E005"]
@@ -343,8 +393,20 @@ def test_w002_an_email_for_a_handle(odd: Odd, configure: Configure) -> None:
     assert ids() == ["W002"]
 
 
-def test_w002_an_email_for_a_primary_key(odd: Odd) -> None:
+@pytest.mark.parametrize(("model", "field"), [("AddressUser", "address"), ("AddressNameUser", "username")])
+def test_an_email_of_whatever_name_is_a_handle_only_where_it_is_asked_for(
+    odd: Odd, configure: Configure, settings: LazySettings, model: str, field: str
+) -> None:
+    odd(model)
+    settings.ROOT_URLCONF = CHATS_ALONE
+    assert (handle_field(), ids()) == ("id", [])
+    configure(HANDLE_FIELD=field)
+    assert (handle_field(), ids()) == (field, ["W002"])
+
+
+def test_w002_an_email_for_a_primary_key(odd: Odd, settings: LazySettings) -> None:
     odd("EmailKeyUser")
+    settings.SIMPLE_JWT = {"USER_ID_FIELD": "email"}
     assert ids() == ["W002"]
 
 
@@ -410,6 +472,43 @@ def test_a_site_without_urls_has_no_accounts(settings: LazySettings) -> None:
     settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != BLACKLIST]
     del settings.ROOT_URLCONF
     assert ids(deploy=True) == ["W011"]
+
+
+@pytest.mark.parametrize("field", ["uuid", "nickname", "full_name", "friend", "following"])
+def test_e022_tokens_that_name_people_by_no_unique_field(odd: Odd, settings: LazySettings, field: str) -> None:
+    odd("User")
+    settings.SIMPLE_JWT = {"USER_ID_FIELD": field}
+    assert ids() == ["E022"]
+
+
+@pytest.mark.parametrize("field", ["id", "pk", "username", "friend_id"])
+def test_tokens_that_name_people_by_a_unique_field(odd: Odd, settings: LazySettings, field: str) -> None:
+    odd("User")
+    settings.SIMPLE_JWT = {"USER_ID_FIELD": field}
+    assert ids() == []
+
+
+def test_e022_a_primary_key_of_another_name_than_tokens_ask_for(odd: Odd, settings: LazySettings) -> None:
+    odd("UuidKeyUser")
+    settings.SIMPLE_JWT = {}
+    assert ids() == ["E022"]
+    site: dict[str, Any] = {}
+    exec(remedy("E022"), site)
+    settings.SIMPLE_JWT = site["SIMPLE_JWT"]
+    assert ids() == []
+
+
+def test_a_site_that_takes_no_tokens_names_nobody_in_them(
+    odd: Odd, configure: Configure, settings: LazySettings
+) -> None:
+    odd("UuidKeyUser")
+    settings.SIMPLE_JWT = {}
+    settings.ROOT_URLCONF = CHATS_ALONE
+    assert ids() == ["E022"]
+    configure(AUTHENTICATION_CLASSES=["rest_framework.authentication.SessionAuthentication"])
+    assert ids() == []
+    settings.ROOT_URLCONF = (path("up/", SignUpView.as_view()), path("out/", LogOutView.as_view()))
+    assert ids() == ["E022"]
 
 
 @pytest.mark.parametrize(
@@ -540,6 +639,13 @@ def test_other_isolation_levels_are_fine_here(other: Other, options: Any) -> Non
         options = {"isolation_level": level("READ_COMMITTED")}
     other(ENGINE=POSTGRES, OPTIONS=options)
     assert ids() == []
+
+
+@pytest.mark.parametrize("vendor", ["mysql", "oracle", "microsoft"])
+def test_e023_a_database_that_is_not_supported(other: Other, monkeypatch: pytest.MonkeyPatch, vendor: str) -> None:
+    other(ENGINE=SQLITE)
+    monkeypatch.setattr(connections["other"], "vendor", vendor)  # as its backend has it, which needs a driver
+    assert ids() == ["E023"]
 
 
 @pytest.mark.parametrize(
@@ -754,7 +860,11 @@ READ = [
     ("CHANNEL_LAYERS", "default", "CONFIG"),
     ("CHANNEL_LAYERS", "default", "CONFIG", "hosts"),
     ("ROOT_URLCONF",),
-    *(("SIMPLE_JWT", key) for key in ("ALGORITHM", "BLACKLIST_AFTER_ROTATION", "ROTATE_REFRESH_TOKENS", "SIGNING_KEY")),
+    ("SIMPLE_JWT", "ALGORITHM"),
+    ("SIMPLE_JWT", "BLACKLIST_AFTER_ROTATION"),
+    ("SIMPLE_JWT", "ROTATE_REFRESH_TOKENS"),
+    ("SIMPLE_JWT", "SIGNING_KEY"),
+    ("SIMPLE_JWT", "USER_ID_FIELD"),
     ("TIME_ZONE",),
     ("USE_TZ",),
 ]
@@ -807,6 +917,7 @@ def test_no_odd_database_breaks_a_check(other: Other, engine: str, key: str) -> 
         ),
         ("E021", {"CHANNEL_LAYERS": [PUBSUB]}),
         ("E021", {"SIMPLE_JWT": {"ALGORITHM": None}}),
+        ("E023", {"DATABASES": {"default": {"ENGINE": "django.db.backends.dummy"}}}),
         ("W001", {}),
         ("W002", {"BPO_CHAT": {"HANDLE_FIELD": "email"}}),
         ("W011", {"CHANNEL_LAYERS": {}}),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, overload
 from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import router
-from django.db.models import QuerySet
+from django.db.models import EmailField, QuerySet
 
 from .conf import chat_settings
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 else:
     from django.contrib.auth.models import AbstractBaseUser as User
 
-__all__ = ["User", "email", "handle", "handle_field", "stored_users", "users_with_handles"]
+__all__ = ["User", "email", "handle", "handle_field", "is_email", "stored_users", "users_with_handles"]
 
 
 def handle_field() -> str:
@@ -24,13 +24,19 @@ def handle_field() -> str:
     user_model = get_user_model()
     if chat_settings.handle_field:
         return chat_settings.handle_field
-    if user_model.USERNAME_FIELD != user_model.get_email_field_name():
+    if not is_email(user_model.USERNAME_FIELD):
         return user_model.USERNAME_FIELD
     try:
-        is_unique = getattr(user_model._meta.get_field("username"), "unique", False)
+        is_name = getattr(user_model._meta.get_field("username"), "unique", False) and not is_email("username")
     except FieldDoesNotExist:
-        is_unique = False
-    return "username" if is_unique else user_model._meta.pk.name
+        is_name = False
+    return "username" if is_name else user_model._meta.pk.name
+
+
+def is_email(name: str) -> bool:
+    """Whether this field of the user model holds emails: the model says so, or it is made for them."""
+    user_model = get_user_model()
+    return name == user_model.get_email_field_name() or isinstance(user_model._meta.get_field(name), EmailField)
 
 
 @overload

@@ -58,7 +58,7 @@ class UWSGI(ExampleProcess):
 
     def command(self) -> list[str | Path]:
         program = Path(sys.executable).with_name("uwsgi")
-        options = ("--module=config.wsgi", "--master", "--processes=2", "--enable-threads", "--need-app")
+        options = ("--module=config.wsgi", "--master", "--processes=2", "--need-app")
         return [program, *options, f"--http11-socket=127.0.0.1:{self.port}", f"--pythonpath={self.cwd}"]
 
 

@@ -41,6 +41,7 @@ def sign_up(*, username: str, email: str, password: str, **extra: Any) -> tuple[
     Names and emails are taken whatever the ASCII case and the Unicode form they are written in. The column need not
     be unique for that: sign-ups check and save one after the other. The password is hashed before they queue.
     """
+    written = {"username": username, "email": email}
     user = get_adapter().new_user(_normalized(username), _normalized(email), **extra)
     _validate(user, password)
     user.set_password(password)
@@ -48,11 +49,11 @@ def sign_up(*, username: str, email: str, password: str, **extra: Any) -> tuple[
     try:
         with transaction.atomic(using=database):
             _queue_sign_ups(database)
-            _check_free(user)
+            _check_free(user, written)
             user.save(using=database, force_insert=True)  # never over somebody's row
             return user, new_refresh_token(user)
     except IntegrityError:  # taken in this moment by some other part of the site, or by its own idea of equal
-        _check_free(user)
+        _check_free(user, written)
         raise Invalid({"non_field_errors": [TAKEN]}) from None
 
 
@@ -114,7 +115,8 @@ def _account_that_lasts() -> Iterator[None]:
 
 def _validate(user: User, password: str) -> None:
     errors: dict[str, list[Any]] = {}
-    if handle(user) in {".", ".."}:  # which are no part of a URL
+    name = handle(user)
+    if name in {".", ".."} or "/" in name:  # which is not one part of a URL
         errors["username"] = [_("This cannot be a name.")]
     try:
         user.clean_fields(exclude={field.name for field in user._meta.fields if not _is_filled(user, field)})
@@ -143,18 +145,30 @@ def _wire_names() -> dict[str, str]:
     return {**names, user_model.get_email_field_name(): "email"}
 
 
-def _check_free(user: User) -> None:
-    taken = {name: [TAKEN] for field, name in _wire_names().items() if _users_called(field, getattr(user, field))}
+def _check_free(user: User, written: dict[str, str]) -> None:
+    taken = {
+        name: [TAKEN]
+        for field, name in _wire_names().items()
+        if _users_called(field, getattr(user, field), written[name])
+    }
     if taken:
         raise Invalid(taken)
 
 
-def _users_called(field: str, value: Any) -> list[User]:
-    """The database's idea of case is wider than ASCII on PostgreSQL; what is the same is decided here."""
+def _users_called(field: str, value: Any, written: str) -> list[User]:
+    """Rows that no sign-up has written may hold the value as it was ``written``, or in any other form of Unicode.
+
+    The database's idea of case is wider than ASCII on PostgreSQL; what is the same is decided here.
+    """
     if not isinstance(value, str):
         return [] if value is None else list(stored_users().filter(**{field: value}))
-    found = stored_users().alias(folded=Lower(field)).filter(folded=Lower(Value(value)))
+    spellings = [Lower(Value(each)) for each in sorted(_spellings(value) | _spellings(written))]
+    found = stored_users().alias(lower=Lower(field)).filter(lower__in=spellings)
     return [user for user in found if _folded(getattr(user, field)) == _folded(value)]
+
+
+def _spellings(text: str) -> set[str]:
+    return {text, _normalized(text), *(unicodedata.normalize(form, text) for form in ("NFC", "NFD", "NFKD"))}
 
 
 def _folded(text: str) -> str:
@@ -177,17 +191,21 @@ def _queue_sign_ups(database: str) -> None:
 
 
 def _user_with(email: str) -> User | None:
-    """The one user of this email. Of several old accounts that differ in case only, the one written like this.
+    """The one user of this email. Of several old accounts that differ in case or form only, the one written like this.
 
     Where several are written like this, nobody: the email does not tell who asks, and nobody shall get into another's
     account because a password fits there too. The site has to give one of them another email.
     """
     field = get_user_model().get_email_field_name()
-    email = _normalized(email)
-    found = _users_called(field, email) if email else []
+    normalized = _normalized(email)
+    found = _users_called(field, normalized, email) if normalized else []
     if len(found) > 1:
-        found = [user for user in found if getattr(user, field) == email]
+        found = _spelled(found, field, email) or _spelled(found, field, normalized)
     return found[0] if len(found) == 1 else None
+
+
+def _spelled(users: list[User], field: str, text: str) -> list[User]:
+    return [user for user in users if getattr(user, field) == text]
 
 
 def _live_token(raw_token: str) -> RefreshToken:

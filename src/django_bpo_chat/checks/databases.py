@@ -17,6 +17,9 @@ from django.utils.module_loading import import_string
 from ..models import Chat
 from .sites import check, unusable
 
+SUPPORTED = {"postgresql", "sqlite"}
+"""By vendor, which backends of other packages that build on Django's keep."""
+
 STRICT = re.compile(r"repeatable.?.?read|serializable", re.IGNORECASE)
 """The isolation levels at which whoever has waited for a lock gets an error; the space may be escaped."""
 
@@ -34,6 +37,18 @@ def check_routers() -> Iterator[CheckMessage]:
             hint="Foreign keys do not reach from one database to another: have DATABASE_ROUTERS send "
             f"'bpo_chat' where {get_user_model()._meta.label} is.",
             id="bpo_chat.E006",
+        )
+
+
+@check(Tags.compatibility)
+def check_vendor() -> Iterator[CheckMessage]:
+    vendor = _vendor(_database())
+    if vendor and vendor not in SUPPORTED:
+        yield Error(
+            f"The chats' database is of the kind {vendor!r}, which is not supported.",
+            hint="Nobody has tried whether chats keep their promises there, and on MySQL a message that is sent again "
+            'may be stored twice. Use "ENGINE": "django.db.backends.postgresql", or "django.db.backends.sqlite3".',
+            id="bpo_chat.E023",
         )
 
 

@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from ..conf import DEFAULTS
 
 TAG = "bpo_chat"
+TOKENS = "rest_framework.authtoken"
 
 
 def _nothing(_: Any) -> str:
@@ -125,16 +126,46 @@ def _is_permission(found: Any) -> bool:
     return isinstance(found, import_string("rest_framework.permissions.OperationHolderMixin"))
 
 
+def _on_a_queryset(permission: Any) -> str:
+    """What REST framework's permissions on models ask of a view, and the package's do not have."""
+    operands = [getattr(permission, name) for name in ("op1_class", "op2_class") if hasattr(permission, name)]
+    if operands:
+        return next(filter(None, map(_on_a_queryset, operands)), "")
+    on_models = import_string("rest_framework.permissions.DjangoModelPermissions")
+    asks = issubclass(permission, on_models) and all(
+        getattr(permission, name) is getattr(on_models, name) for name in ("has_permission", "_queryset")
+    )
+    return "asks for the queryset of a view, and the package's have none" if asks else ""
+
+
+def _without_its_tokens(authentication: Any) -> str:
+    """What REST framework's tokens are stored by, unless the class has another way."""
+    by_token = import_string("rest_framework.authentication.TokenAuthentication")
+    asks = issubclass(authentication, by_token) and all(
+        getattr(authentication, name) is getattr(by_token, name)
+        for name in ("authenticate_credentials", "get_model", "model")
+    )
+    return f"needs {TOKENS!r} in INSTALLED_APPS" if asks and not apps.is_installed(TOKENS) else ""
+
+
 TARGETS: dict[str, Kind] = {
     "ADAPTER": _subclass_of("django_bpo_chat.adapter.Adapter"),
-    "AUTHENTICATION_CLASSES": _subclass_of("rest_framework.authentication.BaseAuthentication"),
+    "AUTHENTICATION_CLASSES": _subclass_of(
+        "rest_framework.authentication.BaseAuthentication",
+        _without_its_tokens,
+        f", and TokenAuthentication only with {TOKENS!r} in INSTALLED_APPS",
+    ),
     "BUS": Kind("a function that takes an event", callable),
     "PAGINATION_CLASS": _subclass_of(
         "rest_framework.pagination.BasePagination",
         _unordered,
         ", and CursorPagination only with an ordering by Membership's own fields, such as '-id'",
     ),
-    "PERMISSION_CLASSES": Kind("a subclass of rest_framework.permissions.BasePermission", _is_permission),
+    "PERMISSION_CLASSES": Kind(
+        "a subclass of rest_framework.permissions.BasePermission, and none on the model of a view",
+        _is_permission,
+        _on_a_queryset,
+    ),
     "THROTTLE_CLASSES": _subclass_of("rest_framework.throttling.BaseThrottle"),
 }
 

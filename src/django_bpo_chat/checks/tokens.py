@@ -5,12 +5,14 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Tags
+from django.contrib.auth import get_user_model
+from django.core.checks import CheckMessage, Error, Tags
 from django.core.checks import Warning as CheckWarning
 from django.utils.module_loading import import_string
 
 from ..conf import chat_settings
-from .sites import check, mounts, unusable
+from .sites import check, has_django_users, mounts, unusable
+from .users import is_unique, user_field
 
 BLACKLIST = "rest_framework_simplejwt.token_blacklist"
 
@@ -30,7 +32,7 @@ def check_log_out() -> Iterator[CheckMessage]:
 
 @check(Tags.security)
 def check_signing() -> Iterator[CheckMessage]:
-    given = getattr(settings, "SIMPLE_JWT", None) or {}
+    given = _given()
     if not isinstance(given, dict):
         yield unusable(f"SIMPLE_JWT is {given!r}, which is no dict", 'Write SIMPLE_JWT = {"ALGORITHM": "HS256"}.')
         return
@@ -39,6 +41,20 @@ def check_signing() -> Iterator[CheckMessage]:
         yield unusable(f"SIMPLE_JWT['ALGORITHM'] is {algorithm!r}", "Leave it out, which makes it 'HS256'.")
     if key and not isinstance(key, str | bytes):
         yield unusable(f"SIMPLE_JWT['SIGNING_KEY'] is {key!r}", "Write it as a text, or leave it out.")
+
+
+@check(Tags.models, Tags.urls)
+def check_user_ids() -> Iterator[CheckMessage]:
+    if not isinstance(_given(), dict) or not has_django_users() or not _takes_tokens():
+        return
+    name = _jwt().USER_ID_FIELD
+    if not _tells_users_apart(name):
+        yield Error(
+            f"Tokens name people by {name!r}, which is no unique field of {get_user_model()._meta.label}.",
+            hint="Name the primary key, or another unique field: "
+            f'SIMPLE_JWT = {{"USER_ID_FIELD": "{get_user_model()._meta.pk.name}"}}.',
+            id="bpo_chat.E022",
+        )
 
 
 @check(Tags.security, deploy=True)
@@ -68,6 +84,10 @@ def check_rotation() -> Iterator[CheckMessage]:
         )
 
 
+def _given() -> Any:
+    return getattr(settings, "SIMPLE_JWT", None) or {}
+
+
 def _jwt() -> Any:
     """Not imported above: it reads ``SECRET_KEY``, without which many a command gets by."""
     return import_string("rest_framework_simplejwt.settings.api_settings")
@@ -75,6 +95,12 @@ def _jwt() -> Any:
 
 def _takes_tokens() -> bool:
     jwt_authentication = import_string("rest_framework_simplejwt.authentication.JWTAuthentication")
-    return mounts("LogInView", "RefreshView") or any(
+    return mounts("SignUpView", "LogInView", "RefreshView", "LogOutView") or any(
         issubclass(each, jwt_authentication) for each in chat_settings.authentication_classes
     )
+
+
+def _tells_users_apart(name: str) -> bool:
+    """A relation does so by its column, and not by its own name, which stands for a row."""
+    field = user_field(name)
+    return name == "pk" or (field is not None and field.attname == name and is_unique(field))

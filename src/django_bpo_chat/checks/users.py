@@ -13,7 +13,7 @@ from django.utils.module_loading import import_string
 
 from ..adapter import Adapter
 from ..conf import DEFAULTS, chat_settings
-from ..users import handle_field
+from ..users import handle_field, is_email
 from .sites import check, has_django_users, mounts
 
 NEEDS_EMAIL = ["SignUpView", "LogInView", "RefreshView", "MeView"]
@@ -34,15 +34,16 @@ def check_handle() -> Iterator[CheckMessage]:
     if not has_django_users():
         return
     name = handle_field()
-    field = _field(name)
+    field = user_field(name)
     place = f"{get_user_model()._meta.label}.{name}"
-    if field is None or field.is_relation or not _is_unique(field):
+    if field is None or field.is_relation or field.null or not is_unique(field):
         yield Error(
-            f"{place} is no unique field, so it cannot be the handle by which people are known.",
-            hint='Name a field with unique=True: BPO_CHAT = {"HANDLE_FIELD": "username"}.',
+            f"{place} is no unique field that is filled for everybody, so it cannot be the handle by which people are "
+            "known.",
+            hint='Name a field with unique=True and without null=True: BPO_CHAT = {"HANDLE_FIELD": "username"}.',
             id="bpo_chat.E005",
         )
-    elif name == get_user_model().get_email_field_name():
+    elif is_email(name):
         yield CheckWarning(
             f"{place} is the handle by which people are known, so everybody's email is shown to others.",
             hint='Name another unique field: BPO_CHAT = {"HANDLE_FIELD": "username"}.',
@@ -75,7 +76,7 @@ def check_emails() -> Iterator[CheckMessage]:
     if not has_django_users() or not mounts("SignUpView"):
         return
     field = _email_field()
-    if field is not None and not _is_unique(field, but_blank=True):
+    if field is not None and not is_unique(field, but_blank=True):
         yield CheckWarning(
             f"{get_user_model()._meta.label}.{field.name} is not unique: two accounts may have one email.",
             hint=f"Add models.UniqueConstraint(Lower({field.name!r}), name='one_account_per_email') to its Meta.",
@@ -83,7 +84,7 @@ def check_emails() -> Iterator[CheckMessage]:
         )
 
 
-def _field(name: str) -> "Field[Any, Any] | None":
+def user_field(name: str) -> "Field[Any, Any] | None":
     try:
         field = get_user_model()._meta.get_field(name)
     except FieldDoesNotExist:
@@ -92,10 +93,10 @@ def _field(name: str) -> "Field[Any, Any] | None":
 
 
 def _email_field() -> "Field[Any, Any] | None":
-    return _field(get_user_model().get_email_field_name())
+    return user_field(get_user_model().get_email_field_name())
 
 
-def _is_unique(field: "Field[Any, Any]", *, but_blank: bool = False) -> bool:
+def is_unique(field: "Field[Any, Any]", *, but_blank: bool = False) -> bool:
     """By itself, or by a constraint on it or its lower case. ``but_blank`` takes one that only looks at this field, and
     so may leave out those that are blank."""
     if field.unique:
@@ -126,5 +127,5 @@ def _unfilled() -> list[str]:
 
 
 def _fills_itself(name: str) -> bool:
-    field = _field(name)
+    field = user_field(name)
     return field is None or field.blank or field.has_default() or field.db_default is not NOT_PROVIDED

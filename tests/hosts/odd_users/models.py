@@ -1,3 +1,4 @@
+import uuid
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
@@ -24,6 +25,7 @@ class User(AbstractOddUser):
     full_name = models.CharField(max_length=150)
     number = models.IntegerField(unique=True, default=0)
     motto = models.CharField(max_length=150)
+    callsign = models.CharField(max_length=150, unique=True, null=True)  # noqa: DJ001
     friend = models.OneToOneField("self", models.CASCADE)
     following = models.ManyToManyField("self")
 
@@ -52,6 +54,25 @@ class EmailKeyUser(AbstractBaseUser):
     email = models.EmailField(primary_key=True)
 
     USERNAME_FIELD = "email"
+
+
+class AddressUser(AbstractBaseUser):
+    """Nothing says that the field is the email, but what it is made of."""
+
+    address = models.EmailField(unique=True)
+
+    USERNAME_FIELD = "address"
+
+
+class AddressNameUser(AbstractBaseUser):
+    username = models.EmailField(unique=True)
+
+    USERNAME_FIELD = "username"
+
+
+class UuidKeyUser(AbstractOddUser):
+    uuid = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    email = models.EmailField(unique=True)
 
 
 class PlainUser(models.Model):
