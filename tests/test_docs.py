@@ -13,6 +13,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -22,7 +23,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from asgiref.sync import async_to_sync
+from django.contrib import admin
 from django.contrib.auth import get_user_model
+from django.core.checks import run_checks
 from django.dispatch import Signal
 from django.test import Client
 from django.urls import get_resolver, resolve
@@ -33,6 +37,8 @@ from websockets.typing import Subprotocol
 from django_bpo_chat import checks, conf, exceptions, http, live, operations, signals
 from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.live.frames import FRAMES, HelloInput
+from django_bpo_chat.models import Message
+from tests.moderator import Moderator
 from tests.parallel import with_own_connection
 from tests.person import Bearer, Person, Visitor
 from tests.processes import test_browser
@@ -134,6 +140,116 @@ def file(page: Path, name: str) -> str:
     """The code block that is the whole of a file."""
     [text] = [block.text for block in blocks(page, "python") if block.text.startswith(f"# {name}\n")]
     return text
+
+
+# Which test runs which block
+
+SILENCES = "test_the_remedy_on_the_page_silences_the_check"
+IS_CODE = "test_the_remedies_of_the_checks_are_code"
+
+DIAGRAM = "Not run: a diagram."
+INSTALLS = "Not run: tox has done it."
+DEMO = "Not run: tox has done it, and test_demo.py starts the demo."
+NOT_RUN = {DIAGRAM, INSTALLS, DEMO}
+
+RUN_BY: dict[str, dict[str, str]] = {
+    "README.md": {
+        "Try it": DEMO,
+        INTEGRATION: "test_the_integration_of_the_readme",
+        "# listen.py": "test_the_python_client_of_the_readme",
+        "js": "test_the_browser_client_of_the_readme",
+    },
+    "admin.md": {"# mysite/admin.py": "test_the_admin_of_the_admin_page"},
+    "allauth.md": {
+        "The settings": "test_apps_with_tokens_of_allauth",
+        "Apps: a token": "test_apps_with_tokens_of_allauth",
+        "Browsers: the session": "test_browsers_with_sessions_of_allauth",
+        "Apps: the session token": "test_apps_with_session_tokens_of_allauth",
+    },
+    "architecture.md": {"text": DIAGRAM},
+    "checks.md": {
+        "sh": "test_the_commands_of_the_checks_page",
+        **dict.fromkeys(["E001", "E002", "E003", "E004", "E005", "E007", "E021"], SILENCES),
+        **dict.fromkeys(["W001", "W002", "W011", "W012", "W013", "W015", "W016", "W017", "W018", "W020"], SILENCES),
+        **dict.fromkeys(["Checks", "E006", "E008", "E009", "W003", "W014"], IS_CODE),
+    },
+    "cookbook.md": {
+        "# mysite/school.py": "test_pupils_write_to_teachers_only",
+        "# mysite/confirmed.py": "test_only_the_confirmed_join_by_an_address",
+        "# mysite/allowance.py": "test_two_chats_a_day",
+        "# mysite/words.py": "test_words_that_nobody_should_read",
+        "# mysite/colors.py": "test_the_card_is_shown_at_both_doors",
+    },
+    "deployment.md": {
+        "One process": "test_one_process_of_the_deployment_page",
+        'pip install "path/to/django-bpo-chat[postgres,redis]" gunicorn': INSTALLS,
+        "Several processes": "test_the_page",
+        "The proxy": "test_the_page",
+    },
+    "djoser.md": {
+        "The settings": "test_tokens_of_djoser",
+        "Two people talk": "test_tokens_of_djoser",
+    },
+    "existing-sites.md": {
+        "A page of the site": "test_a_page_of_the_site",
+        "A page on another origin": "test_a_page_on_another_origin",
+    },
+    "operations.md": {
+        "pycon": "test_the_examples_of_the_operations_page",
+        "From async code": "test_the_async_code_of_the_operations_page",
+    },
+    "quickstart.md": dict.fromkeys(["sh", "python", "text"], "test_the_quickstart"),
+    "rest.md": {"http": "test_the_examples_of_the_rest_page"},
+    "settings.md": {
+        "Settings": "test_the_adapter_of_the_settings_page",
+        "Settings of others": "test_the_tokens_of_the_settings_page",
+        "# mysite/chat.py": "test_the_adapter_of_the_settings_page",
+        "# mysite/cards.py": "test_the_card_of_the_settings_page",
+        "Serializers": "test_the_sign_up_of_the_settings_page",
+        "# mysite/receivers.py": "test_the_receiver_of_the_settings_page",
+    },
+    "socket.md": dict.fromkeys(["text", "http"], "test_the_examples_of_the_socket_page"),
+    "tasks.md": {
+        "The bot": "test_celery",
+        "With Celery": "test_celery",
+        "With Django's own tasks": "test_tasks_of_django",
+    },
+    "testing.md": {
+        "With Django's test runner": "test_a_site_with_nothing_else_installed_mounts_migrates_and_chats",
+        "With pytest": "test_the_fixtures_of_the_testing_page",
+    },
+    "user-models.md": {
+        "A site whose people have an email and no username": "test_people_with_an_email_and_no_username",
+    },
+}
+"""Of each block, by its first line, or else its language, or else the nearest heading above it: the test that runs it,
+or why none does. Among other lines, those that install are passed over by all of them."""
+
+
+def test_every_block_is_run_or_is_known_not_to_be() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    tests = set(re.findall(r"^def (test_\w+)", sources, re.MULTILINE))
+    for page in PAGES:
+        run_by = RUN_BY.get(page.name, {})
+        known_as = set()
+        for names in names_of_blocks(page):
+            found = [name for name in names if name in run_by]
+            assert found, f"{page.name}: nothing is known of {names}"
+            known_as.add(found[0])
+        assert known_as == run_by.keys(), page.name
+        assert set(run_by.values()) <= tests | NOT_RUN, page.name
+
+
+def names_of_blocks(page: Path) -> Iterator[list[str]]:
+    """Of each block of code its first line, its language, and the headings above it, from the nearest on."""
+    titles: list[str] = []
+    was_code = False
+    for line in lines(page):
+        if line.language is None and (match := re.fullmatch(r"(#+) (.+)", line.text)):
+            titles = [*titles[: len(match[1]) - 1], re.sub(r"^([EW]\d{3}): .*", r"\1", match[2])]
+        if line.language and not line.language.startswith("{") and not was_code:
+            yield [line.text, line.language, *titles[::-1]]
+        was_code = line.language is not None
 
 
 # Tables
@@ -426,6 +542,19 @@ def test_the_examples_of_the_operations_page(wali: Person, mabel: Person, otis: 
 
 
 @pytest.mark.django_db
+def test_the_async_code_of_the_operations_page(wali: Person) -> None:
+    [block] = blocks(DOCS / "operations.md", "python")
+    namespace: dict[str, Any] = {
+        "operations": operations,
+        "wali": wali.user,
+        "chat": operations.start_group(actor=wali.user),
+    }
+    exec(f"async def run():\n{textwrap.indent(block.text, '    ')}\n    return message, created", namespace)
+    message, created = async_to_sync(namespace["run"])()
+    assert (message.text, created) == ("Hello world", True)
+
+
+@pytest.mark.django_db
 def test_the_card_of_the_settings_page(wali: Person) -> None:
     namespace: dict[str, Any] = {}
     exec(file(DOCS / "settings.md", "mysite/cards.py"), namespace)
@@ -433,16 +562,34 @@ def test_the_card_of_the_settings_page(wali: Person) -> None:
     assert namespace["CardAdapter"]().card(wali.user) == {"name": "Wali"}
 
 
+def overrides(key: str, documented: str, actual: str) -> dict[str, Any]:
+    """The ``BPO_CHAT`` of the settings page that has this key, with another name for a module."""
+    [text] = [
+        block.text
+        for block in blocks(DOCS / "settings.md", "python")
+        if f'"{key}": ' in block.text and "BPO_CHAT = " in block.text
+    ]
+    found: dict[str, Any] = ast.literal_eval(text.partition("BPO_CHAT = ")[2].replace(documented, actual))
+    return found
+
+
+@pytest.mark.django_db
+def test_the_tokens_of_the_settings_page(settings: Any, wali: Person) -> None:
+    [source] = [block.text for block in blocks(DOCS / "settings.md", "python") if "SIMPLE_JWT = " in block.text]
+    namespace: dict[str, Any] = {}
+    exec(source, namespace)
+    settings.SIMPLE_JWT = namespace["SIMPLE_JWT"]
+    used = {"refresh": wali.log_in()["refresh"]}
+    fresh = Visitor().post("users/refresh/", used).done()
+    assert Visitor().post("users/refresh/", used).status == 401
+    Visitor().post("users/refresh/", {"refresh": fresh["refresh"]}).done()
+
+
 @pytest.mark.django_db
 def test_the_sign_up_of_the_settings_page(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "documented_accounts.py").write_text(file(DOCS / "settings.md", "mysite/accounts.py"))
     monkeypatch.syspath_prepend(tmp_path)
-    [overrides] = [
-        ast.literal_eval(block.text.partition("BPO_CHAT = ")[2])
-        for block in blocks(DOCS / "settings.md", "python")
-        if "SERIALIZERS" in block.text
-    ]
-    settings.BPO_CHAT = json.loads(json.dumps(overrides).replace("mysite.accounts", "documented_accounts"))
+    settings.BPO_CHAT = overrides("SERIALIZERS", "mysite.accounts", "documented_accounts")
     form = {"username": "ines", "email": "ines@email.com", "password": "password123", "password2": "password123"}
     assert Visitor().post("users/signup/", form).json == {"first_name": ["This field is required."]}
     Visitor().post("users/signup/", {**form, "first_name": "Ines"}).done()
@@ -469,11 +616,23 @@ def test_the_adapter_of_the_settings_page(
     (tmp_path / "documented_adapter.py").write_text(file(DOCS / "settings.md", "mysite/chat.py"))
     monkeypatch.syspath_prepend(tmp_path)
     uri = wali.start()
-    settings.BPO_CHAT = {"ADAPTER": "documented_adapter.ChatAdapter"}
+    settings.BPO_CHAT = overrides("ADAPTER", "mysite.chat", "documented_adapter")
+    assert run_checks(tags=["bpo_chat"]) == []
     assert wali.post("chats/", {}).json["code"] == "not_allowed"
     refused = wali.post(f"chats/{uri}/messages/", {"message": "Win the Lottery"})
     assert (refused.status, refused.json) == (400, {"message": ["This looks like an advertisement."]})
     wali.send(uri, "Hello world")
+
+
+@pytest.mark.django_db
+def test_the_admin_of_the_admin_page() -> None:
+    ines, kind = Moderator("ines"), type(admin.site.get_model_admin(Message))
+    assert ines.get(Message, "changelist").status_code == 200
+    try:
+        exec(file(DOCS / "admin.md", "mysite/admin.py"), {})
+        assert not admin.site.is_registered(Message)
+    finally:
+        admin.site.register(Message, kind)
 
 
 # Projects
@@ -509,7 +668,7 @@ class Project(Service):
         elif line.startswith("uvicorn "):
             self.server = line
             self.start()
-        elif not line.startswith(("python3 -m venv ", ". .venv/", "pip install ")):  # tox has done this
+        elif not line.startswith(("python3 -m venv ", ". .venv/", "pip install ")):  # tox has done it
             return subprocess.run(
                 line, shell=True, cwd=self.cwd, env=self.environment(), check=True, stdout=subprocess.PIPE, text=True
             ).stdout
@@ -574,6 +733,27 @@ def test_the_integration_of_the_readme(project: Project) -> None:
     project.write(file(DOCS / "quickstart.md", "talk.py"))
     [promised] = [block.text for block in blocks(DOCS / "quickstart.md", "text")]
     assert project.run("python talk.py") == promised
+
+
+@pytest.mark.processes
+def test_one_process_of_the_deployment_page(project: Project) -> None:
+    project.run("django-admin startproject mysite")
+    project.run("cd mysite")
+    project.follow(blocks(README, "python", below=INTEGRATION))
+    project.run("python manage.py migrate")
+    project.follow(blocks(DOCS / "deployment.md", "sh", below="One process"))
+    project.write(file(DOCS / "quickstart.md", "talk.py"))
+    [promised] = [block.text for block in blocks(DOCS / "quickstart.md", "text")]
+    assert project.run("python talk.py") == promised
+
+
+@pytest.mark.processes
+def test_the_commands_of_the_checks_page(project: Project) -> None:
+    project.run("django-admin startproject mysite")
+    project.run("cd mysite")
+    project.follow(blocks(README, "python", below=INTEGRATION))
+    [key] = project.follow(blocks(DOCS / "checks.md", "sh"))
+    assert len(key.strip()) >= 64
 
 
 # Clients

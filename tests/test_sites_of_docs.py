@@ -180,20 +180,6 @@ def done(response: httpx.Response) -> Any:
     return response.json() if response.content else None
 
 
-def test_every_block_of_these_pages_is_run_here() -> None:
-    """A new section needs a test."""
-    known = {
-        PAGES: {"A page of the site", "A page on another origin"},
-        ALLAUTH: {"The settings", "Apps: a token", "Browsers: the session", "Apps: the session token"},
-        DJOSER: {"The settings", "Two people talk"},
-        USER_MODELS: {"A site whose people have an email and no username"},
-        TASKS: {"The bot", "With Celery", "With Django's own tasks"},
-    }
-    for page, sections in known.items():
-        found = [block for each in sections for block in blocks(page, *LANGUAGES, "text", below=each)]
-        assert len(found) == page.read_text().count("\n```") // 2, page.name
-
-
 # A page of the site
 
 
