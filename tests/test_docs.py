@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import doctest
+import importlib
 import importlib.util
 import inspect
 import json
@@ -34,7 +35,7 @@ from rest_framework.serializers import Serializer
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from django_bpo_chat import checks, conf, exceptions, http, live, operations, signals
+from django_bpo_chat import checks, conf, exceptions, http, live, operations, signals, testing
 from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.live.frames import FRAMES, HelloInput
 from django_bpo_chat.models import Message
@@ -46,6 +47,7 @@ from tests.processes.sites import site
 from tests.servers import EXAMPLE_PROJECT, LiveServer, Server, example_environment
 from tests.services import Service
 from tests.test_demo import Demo
+from tests.test_signals import SIGNALS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -343,6 +345,42 @@ def without_annotations(function: Callable[..., Any]) -> inspect.Signature:
     signature = inspect.signature(function)
     bare = [each.replace(annotation=each.empty) for each in signature.parameters.values()]
     return signature.replace(parameters=bare, return_annotation=signature.empty)
+
+
+def test_every_public_name_is_there() -> None:
+    listed = {code(module): set(re.findall(r"`(\w+)`", names)) for module, names, _ in public_names()}
+    for module, names in listed.items():
+        assert not [name for name in names if not hasattr(importlib.import_module(module), name)], module
+    assert listed["django_bpo_chat.exceptions"] == {each.__name__ for each in subclasses(exceptions.ChatError)}
+    assert listed["django_bpo_chat.operations"] == set(operations.__all__)
+    assert listed["django_bpo_chat.signals"] == set(SIGNALS)
+    assert listed["django_bpo_chat.testing"] == set(testing.__all__)
+
+
+def test_sites_need_public_names_only() -> None:
+    """Those of the tests, of the documentation, and whoever says again what is the default."""
+    public = {f"{code(module)}.{name}" for module, names, _ in public_names() for name in re.findall(r"`(\w+)`", names)}
+    modules = {name.rpartition(".")[0] for name in public}
+    sites = [path.read_text() for path in (ROOT / "tests" / "hosts").rglob("*.py")]
+    pages = [block.text for page in PAGES for block in blocks(page, "python")]
+    used = {name for source in [*sites, *pages, str(conf.DEFAULTS)] for name in names_of_the_package(source)}
+    assert used <= public | modules | {"django_bpo_chat"}
+
+
+def names_of_the_package(source: str) -> Iterator[str]:
+    """Those that are imported, and those in strings."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.ImportFrom(module=str(module)) if module.startswith("django_bpo_chat"):
+                yield from (f"{module}.{alias.name}" for alias in node.names)
+            case ast.Import():
+                yield from (alias.name for alias in node.names if alias.name.startswith("django_bpo_chat"))
+            case ast.Constant(value=str(text)) if re.fullmatch(r"django_bpo_chat(\.\w+)*", text):
+                yield text
+
+
+def public_names() -> list[list[str]]:
+    return table(DOCS / "api.md", "Public names")
 
 
 def test_every_frame_of_a_client_is_documented_with_its_fields() -> None:
