@@ -28,7 +28,6 @@ from asgiref.sync import async_to_sync
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.core.checks import run_checks
-from django.dispatch import Signal
 from django.test import Client
 from django.urls import get_resolver, resolve
 from rest_framework.serializers import Serializer
@@ -39,6 +38,7 @@ from django_bpo_chat import checks, conf, exceptions, http, live, operations, si
 from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.live.frames import FRAMES, HelloInput
 from django_bpo_chat.models import Message
+from tests import test_signals
 from tests.moderator import Moderator
 from tests.parallel import with_own_connection
 from tests.person import Bearer, Person, Visitor
@@ -56,6 +56,8 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+
+heard = test_signals.heard
 
 URLS = "django_bpo_chat.urls"
 INTEGRATION = "Into your site, in five minutes"
@@ -266,17 +268,28 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 
 def test_every_adapter_method_is_documented() -> None:
-    documented = {code(method) for method, *_ in table(DOCS / "settings.md", "The adapter")}
+    documented = {code(name) for name, *_ in table(DOCS / "settings.md", "The adapter")}
     methods = inspect.getmembers(Adapter, inspect.isfunction)
-    assert documented == {f"{name}({', '.join(parameters(method)[1:])})" for name, method in methods if name[0] != "_"}
+    signatures = {f"{name}({', '.join(parameters(method)[1:])})" for name, method in methods}
+    attributes = vars(Adapter).keys() - dict(methods)
+    assert documented == {name for name in signatures | attributes if name[0] != "_"}
 
 
-def test_every_signal_is_documented_with_its_sender() -> None:
-    documented = {code(name): code(sender) for name, sender, _ in table(DOCS / "settings.md", "Signals")}
-    sent = {name: signal for name, signal in vars(signals).items() if isinstance(signal, Signal)}
-    assert documented.keys() == sent.keys()
-    senders = {"chat": "Chat", "member": "Membership", "message": "Message"}
-    assert documented == {name: senders[name.partition("_")[0]] for name in sent}
+@pytest.mark.django_db(transaction=True)
+def test_every_signal_is_documented_with_its_sender_and_what_it_carries(
+    heard: test_signals.Heard, wali: Person, mabel: Person, otis: Person
+) -> None:
+    rows = {code(name): cells for name, *cells in table(DOCS / "settings.md", "Signals")}
+    assert rows.keys() == SIGNALS.keys()
+    test_signals.change_everything(wali, mabel, otis)
+    wali.leave(wali.start(mabel))
+    assert {name for name, _ in heard} == SIGNALS.keys()
+    for name, arguments in heard:
+        sender, carries = rows[name]
+        carried, *values = re.findall(r"`(\w+)`", carries)
+        assert code(sender) == arguments["sender"].__name__
+        assert {carried, "chat", "actor", "sender"} == arguments.keys()
+        assert set(arguments.get("fields", ())) <= set(values)
 
 
 def parameters(function: Callable[..., Any]) -> list[str]:
