@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 
-from django_bpo_chat import operations, signals
+from django_bpo_chat import operations
 from django_bpo_chat.models import Chat
 from django_bpo_chat.testing import ChatSocket, Closed, Event, access_token
 from tests.fixtures import Configure
@@ -33,10 +33,12 @@ def no_counts() -> None:
 
 
 @pytest.fixture
-def answering_office() -> Iterator[None]:
-    signals.message_sent.connect(club.answer)
+def receivers() -> Iterator[None]:
+    for signal, receiver in club.RECEIVERS.items():
+        signal.connect(receiver)
     yield
-    signals.message_sent.disconnect(club.answer)
+    for signal, receiver in club.RECEIVERS.items():
+        signal.disconnect(receiver)
 
 
 def texts(chat: Chat) -> list[str]:
@@ -92,6 +94,33 @@ def test_a_sites_serializer_reads_messages_at_both_doors(
     wali.is_staff = True
     wali.save()
     assert api(wali).post(f"{CHATS}{uri}/messages/", {"message": "HEAR ME"}).json()["seq"] == 2
+
+
+def test_what_is_not_sent_is_not_written_later_either(configure: Configure, api: LogIn, chat_user: MakeUser) -> None:
+    configure(SERIALIZERS={"edit_message": "tests.hosts.club.CalmEdit"})
+    wali = chat_user("wali")
+    chat = operations.start_group(actor=wali)
+    operations.send_message(actor=wali, chat=chat.uri, text="Hear me")
+    message = f"{CHATS}{chat.uri}/messages/1/"
+    assert api(wali).patch(message, {"message": "HEAR ME"}).json() == {"message": ["Please do not shout."]}
+    assert api(wali).patch(message, {"message": "Hear me, please"}).json()["message"] == "Hear me, please"
+
+
+def test_a_log_in_may_take_less(configure: Configure, api: LogIn, chat_user: MakeUser) -> None:
+    configure(SERIALIZERS={"log_in": "tests.hosts.club.ClubLogIn"})
+    chat_user("wali", password=SECRET)
+    for email in ("wali", "wali@example.com"):
+        assert api().post(f"{API}/users/login/", {"email": email, "password": SECRET}).status_code == 200
+    assert api().post(f"{API}/users/login/", {"email": "mabel", "password": SECRET}).status_code == 401
+
+
+def test_a_chat_may_have_to_have_a_title(configure: Configure, api: LogIn, chat_user: MakeUser) -> None:
+    configure(SERIALIZERS={"start_chat": "tests.hosts.club.NamedChat"})
+    wali, _mabel = chat_user("wali"), chat_user("mabel")
+    assert api(wali).post(CHATS, {"members": ["mabel"]}).json() == {"title": ["What is it about?"]}
+    assert api(wali).post(CHATS, {"members": ["mabel"], "title": "Picnic"}).status_code == 201
+    assert api(wali).post(CHATS, {"username": "mabel"}).status_code == 201
+    assert api(wali).post(CHATS, {"username": "mabel", "title": "Picnic"}).json().keys() == {"non_field_errors"}
 
 
 def test_what_a_site_asks_beyond_the_contract_changes_nothing_of_it(
@@ -156,7 +185,7 @@ def test_a_site_may_slow_its_visitors_down(configure: Configure, api: LogIn, cha
     assert 0 < int(refused.headers["Retry-After"]) <= 60
 
 
-def test_a_sites_own_code_hears_of_messages_and_may_answer(answering_office: None, chat_user: MakeUser) -> None:
+def test_a_sites_own_code_hears_of_messages_and_may_answer(receivers: None, chat_user: MakeUser) -> None:
     office, _wali, mabel = (chat_user(name) for name in ("office", "wali", "mabel"))
     wanted, other = (
         operations.start_group(actor=office, title=title, members=["wali", "mabel"]) for title in ("Office", "Picnic")
@@ -166,3 +195,28 @@ def test_a_sites_own_code_hears_of_messages_and_may_answer(answering_office: Non
         operations.send_message(actor=mabel, chat=wanted.uri, text="The printer is on fire", client_id="c1")
     assert texts(wanted) == ["The printer is on fire", "mabel, we have got your 1."]
     assert texts(other) == ["Lemonade?"]
+
+
+def test_a_sites_own_code_hears_of_everything(
+    receivers: None, caplog: pytest.LogCaptureFixture, api: LogIn, chat_user: MakeUser
+) -> None:
+    caplog.set_level("INFO", logger=club.ledger.name)
+    wali, mabel, otis = (chat_user(name) for name in ("wali", "mabel", "otis"))
+    owner = api(wali)
+    chat = f"{CHATS}{owner.post(CHATS, {'title': 'Picnic', 'members': ['mabel']}).json()['uri']}/"
+    owner.patch(chat, {"username": "otis"})
+    api(otis).delete(f"{chat}members/otis/")
+    owner.patch(chat, {"title": "Tea", "joinable": False})
+    api(mabel).post(f"{chat}messages/", {"message": "Hello"})
+    api(mabel).patch(f"{chat}messages/1/", {"message": "Hello!"})
+    owner.delete(f"{chat}messages/1/")
+    wali.delete()
+    assert [line.getMessage() for line in caplog.records if line.name == club.ledger.name] == [
+        "wali started Picnic with 2",
+        "wali brought otis into Picnic",
+        "otis took otis out of Picnic",
+        "wali changed joinable, title of Tea",
+        "mabel corrected 1 in Tea",
+        "wali deleted 1 from Tea",
+        "The site changed owner of Tea",
+    ]

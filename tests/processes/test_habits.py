@@ -194,8 +194,9 @@ def test_a_token_is_not_judged_by_a_replica_that_lags(
         assert http.get("/api/v1/users/me/", headers=headers).status_code == 401
 
 
-def test_two_processes_on_the_core_layer(start: Callable[..., Any], sign_up: SignUp, valkey: Valkey) -> None:
-    first, second = (start(Server, "core_layer", REDIS_URL=valkey.url) for _ in range(2))
+@pytest.mark.parametrize("habits", ["core_layer", "layer_of_its_own,one_thread,no_sweep"])
+def test_two_processes_on_a_layer(start: Callable[..., Any], sign_up: SignUp, valkey: Valkey, habits: str) -> None:
+    first, second = (start(Server, habits, REDIS_URL=valkey.url) for _ in range(2))
     wali, mabel = sign_up(first, "wali"), sign_up(second, "mabel")
     chat_live(second, wali, mabel, chat_over_http(wali, mabel))
 
