@@ -188,6 +188,7 @@ RUN_BY: dict[str, dict[str, str]] = {
         "One process": "test_one_process_of_the_deployment_page",
         'pip install "path/to/django-bpo-chat[postgres,redis]" gunicorn': INSTALLS,
         "Several processes": "test_the_page",
+        "# follow.py": "test_a_site_with_habits_of_its_own",
         "The proxy": "test_the_page",
     },
     "djoser.md": {

@@ -113,7 +113,7 @@ def deployed(servers: ExitStack, postgres: Postgres, valkey: Valkey) -> Nginx:
     project.run("django-admin startproject mysite")
     project.run("cd mysite")
     project.follow(blocks(README, "python", below=INTEGRATION))
-    project.follow(blocks(PAGE, "python"))
+    project.follow(blocks(PAGE, "python", below="Several processes"))
     assert project.cwd is not None
     settings = project.cwd / "mysite" / "settings.py"
     settings.write_text("import os\n" + settings.read_text())
