@@ -23,9 +23,13 @@ from tests.person import PASSWORD, Person, only_with
 from tests.servers import LiveServer, logged_errors
 
 pytest_plugins = ["tests.sockets"]
-pytestmark = [only_with("people.User"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.users, pytest.mark.django_db(transaction=True)]
 
 GATE = "tests.hosts.gate"
+
+its_users = only_with("people.User")
+"""For what the gate asks of usernames, first names and groups."""
+
 EVIL = "https://evil.example"
 
 
@@ -57,6 +61,7 @@ def test_no_cookie_of_any_kind_counts_on_another_sites_page(
     dial(headers={**cookie, "Origin": live.http}).introduce()
 
 
+@its_users
 def test_a_password_that_the_browser_sends_does_not_count_on_another_sites_page(
     configure: Configure, live: LiveServer, dial: Dial, wali: Person
 ) -> None:
@@ -117,7 +122,7 @@ def test_nothing_but_the_token_counts_where_a_token_was_said(
     headers = {"Cookie": cookies(jwt=wali.access), "Origin": live.http}
     socket = dial(headers=headers)
     socket.introduce(token=mabel.access)
-    assert socket.ready["user"] == {"username": "mabel"}
+    assert socket.ready["user"] == {"username": mabel.username}
     assert socket.ask("auth", token=wali.access)["code"] == "not_authenticated"
     garbage = dial(headers=headers)
     garbage.say("hello", token="garbage")
@@ -132,7 +137,7 @@ def test_tokens_that_the_site_takes_from_a_header_of_its_own(
     dial(headers=header).introduce()
     socket = dial(headers=header)
     socket.introduce(token=mabel.access)
-    assert socket.ready["user"] == {"username": "mabel"}
+    assert socket.ready["user"] == {"username": mabel.username}
     garbage = dial(headers=header)
     garbage.say("hello", token="garbage")
     assert garbage.hear_close() == 4401
@@ -194,6 +199,7 @@ def test_a_permission_sees_what_has_proved_who_it_is(
     dial(headers={"Cookie": cookies(sessionid=session_key(wali)), "Origin": live.http}).introduce()
 
 
+@its_users
 def test_a_permission_is_asked_anew_each_time(configure: Configure, connect: Connect, wali: Person) -> None:
     configure(PERMISSION_CLASSES=[f"{GATE}.Remembering"])
     uri = wali.start()
@@ -242,6 +248,7 @@ def test_an_authentication_that_fails_ends_no_socket_that_is_open(
 # A site's code that asks the database
 
 
+@its_users
 def test_a_serializer_may_ask_the_database(configure: Configure, connect: Connect, wali: Person) -> None:
     configure(SERIALIZERS={"send_message": f"{GATE}.AskingMessage"})
     uri = wali.start()
@@ -251,6 +258,7 @@ def test_a_serializer_may_ask_the_database(configure: Configure, connect: Connec
     assert socket.ask("message.send", chat=uri, message="Hello")["type"] == "ok"
 
 
+@its_users
 def test_a_card_may_ask_the_database(configure: Configure, connect: Connect, wali: Person) -> None:
     configure(ADAPTER=f"{GATE}.GroupsAdapter")
     wali.user.groups.add(Group.objects.create(name="cooks"))
@@ -260,6 +268,7 @@ def test_a_card_may_ask_the_database(configure: Configure, connect: Connect, wal
     assert socket.ask("message.send", chat=uri, message="Hello")["message"]["user"] == socket.ready["user"]
 
 
+@its_users
 def test_a_frame_that_breaks_a_sites_code_is_answered_and_the_socket_lives_on(
     configure: Configure,
     monkeypatch: pytest.MonkeyPatch,

@@ -14,7 +14,7 @@ from django_bpo_chat.models import Chat
 from tests.person import Person
 from tests.roles import make_admin
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.users, pytest.mark.django_db(transaction=True)]
 
 SIGNALS = {name: signal for name, signal in vars(signals).items() if isinstance(signal, Signal)}
 
