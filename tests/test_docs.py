@@ -190,6 +190,7 @@ RUN_BY: dict[str, dict[str, str]] = {
         "Several processes": "test_the_page",
         "# follow.py": "test_a_site_with_habits_of_its_own",
         "The proxy": "test_the_page",
+        "Connections to PostgreSQL": "test_the_pool",
     },
     "djoser.md": {
         "The settings": "test_tokens_of_djoser",
