@@ -10,6 +10,7 @@ import importlib.util
 import inspect
 import json
 import os
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -34,6 +35,7 @@ from rest_framework.serializers import Serializer
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+import django_bpo_chat
 from django_bpo_chat import checks, conf, exceptions, http, live, operations, signals, testing
 from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.live.frames import FRAMES, HelloInput
@@ -44,7 +46,7 @@ from tests.parallel import with_own_connection
 from tests.person import Bearer, Person, Visitor
 from tests.processes import test_browser
 from tests.processes.sites import site
-from tests.servers import EXAMPLE_PROJECT, LiveServer, Server, example_environment
+from tests.servers import EXAMPLE_PROJECT, LiveServer, Server, api_answers, example_environment
 from tests.services import Service
 from tests.test_demo import Demo
 from tests.test_signals import SIGNALS
@@ -346,6 +348,12 @@ def endpoints(resolver: Any) -> Iterator[tuple[str, str]]:
             for verb in ("get", "post", "put", "patch", "delete"):
                 if hasattr(pattern.callback.view_class, verb):
                     yield pattern.name, verb.upper()
+
+
+def test_every_module_is_documented() -> None:
+    rows = table(DOCS / "architecture.md", "Where things are")
+    documented = [name for modules, _ in rows for name in re.findall(r"`(\w+)`", modules)]
+    assert sorted(documented) == sorted(each.name for each in pkgutil.iter_modules(django_bpo_chat.__path__))
 
 
 def test_every_operation_is_documented_with_its_arguments() -> None:
@@ -708,10 +716,7 @@ class Project(Service):
         return example_environment(PATH=path, UVICORN_PORT=str(self.port))
 
     def ready(self) -> bool:
-        try:
-            return httpx.get(f"http://127.0.0.1:{self.port}/api/v1/users/me/").status_code == 401
-        except httpx.TransportError:
-            return False
+        return api_answers(self.port)
 
     def run(self, line: str) -> str:
         """Do what a line for the shell says, and return what is printed."""

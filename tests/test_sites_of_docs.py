@@ -19,6 +19,7 @@ import pytest
 
 from tests.clients import open_socket
 from tests.processes import test_browser
+from tests.servers import api_answers
 from tests.services import Service
 from tests.test_docs import DOCS, Block, Project, blocks, file
 
@@ -85,10 +86,7 @@ class Site(Project):
         return f"ws://127.0.0.1:{self.port}/ws/v1/chat/"
 
     def ready(self) -> bool:
-        try:
-            return httpx.get(f"{self.http}/api/v1/chats/").status_code == 401
-        except httpx.TransportError:
-            return False
+        return api_answers(self.port, "chats/")
 
     def run(self, line: str) -> str:
         if line.startswith("celery ") and line.endswith(" worker"):

@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.servers import ExampleProcess, example_environment
+from tests.servers import ExampleProcess, api_answers, example_environment
 from tests.services import Postgres, Service, Valkey
 from tests.test_docs import DOCS, INTEGRATION, README, Project, blocks
 
@@ -44,7 +43,7 @@ class FromThePage(ExampleProcess):
         return [sys.executable, "-m", *shlex.split(self._line)]
 
     def ready(self) -> bool:
-        return answers(self.port)
+        return api_answers(self.port)
 
 
 class Nginx(ExampleProcess):
@@ -69,14 +68,7 @@ class Nginx(ExampleProcess):
         return ["nginx", "-e", "stderr", "-p", self.directory, "-c", self.directory / "nginx.conf", *as_root]
 
     def ready(self) -> bool:
-        return answers(self.port)
-
-
-def answers(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/api/v1/users/me/").status_code == 401
-    except httpx.TransportError:
-        return False
+        return api_answers(self.port)
 
 
 @pytest.fixture
