@@ -43,6 +43,14 @@ def example_environment(**variables: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in ours} | variables
 
 
+def api_answers(port: int, path: str = "users/me/") -> bool:
+    """Whether there is a site whose API asks who wants to know."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/api/v1/{path}").status_code == 401
+    except httpx.TransportError:
+        return False
+
+
 class ExampleProcess(Service):
     """A process of the example project that answers HTTP. What it wrote is shown when the test fails."""
 

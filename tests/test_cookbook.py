@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group, Permission
 from django_bpo_chat.models import Chat
 from tests.fixtures import Configure
 from tests.person import Person, only_with
-from tests.test_docs import DOCS, blocks, file
+from tests.test_docs import DOCS, file
 
 pytestmark = [only_with("people.User"), pytest.mark.django_db]
 
@@ -34,11 +34,6 @@ def name_adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configure: Con
         configure(ADAPTER=f"{module}.{adapter}")
 
     return name
-
-
-def test_every_recipe_is_tried() -> None:
-    tried = {"school", "doors", "allowance", "words", "colors"}
-    assert {Path(block.text.split()[1]).stem for block in blocks(COOKBOOK, "python")} == tried
 
 
 def test_pupils_write_to_teachers_only(name_adapter: NameAdapter, wali: Person, mabel: Person, otis: Person) -> None:

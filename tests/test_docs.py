@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import asyncio
 import doctest
+import importlib
 import importlib.util
 import inspect
 import json
 import os
+import pkgutil
 import re
 import shlex
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -22,24 +25,32 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from asgiref.sync import async_to_sync
+from django.contrib import admin
 from django.contrib.auth import get_user_model
-from django.dispatch import Signal
+from django.contrib.auth.models import Group
+from django.core.checks import run_checks
 from django.test import Client
 from django.urls import get_resolver, resolve
 from rest_framework.serializers import Serializer
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from django_bpo_chat import checks, conf, exceptions, http, live, operations, signals
+import django_bpo_chat
+from django_bpo_chat import checks, conf, exceptions, http, live, operations, signals, testing
 from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.live.frames import FRAMES, HelloInput
+from django_bpo_chat.models import Message
+from tests import test_signals
+from tests.moderator import Moderator
 from tests.parallel import with_own_connection
 from tests.person import Bearer, Person, Visitor
 from tests.processes import test_browser
 from tests.processes.sites import site
-from tests.servers import EXAMPLE_PROJECT, LiveServer, Server, example_environment
+from tests.servers import EXAMPLE_PROJECT, LiveServer, Server, api_answers, example_environment
 from tests.services import Service
 from tests.test_demo import Demo
+from tests.test_signals import SIGNALS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -48,6 +59,8 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+
+heard = test_signals.heard
 
 URLS = "django_bpo_chat.urls"
 INTEGRATION = "Into your site, in five minutes"
@@ -136,6 +149,120 @@ def file(page: Path, name: str) -> str:
     return text
 
 
+# Which test runs which block
+
+SILENCES = "test_the_remedy_on_the_page_silences_the_check"
+IS_CODE = "test_the_remedies_of_the_checks_are_code"
+
+DIAGRAM = "Not run: a diagram."
+INSTALLS = "Not run: tox has done it."
+DEMO = "Not run: tox has done it, and test_demo.py starts the demo."
+NOT_RUN = {DIAGRAM, INSTALLS, DEMO}
+
+RUN_BY: dict[str, dict[str, str]] = {
+    "README.md": {
+        "Try it": DEMO,
+        INTEGRATION: "test_the_integration_of_the_readme",
+        "# listen.py": "test_the_python_client_of_the_readme",
+        "js": "test_the_browser_client_of_the_readme",
+    },
+    "admin.md": {"# mysite/admin.py": "test_the_admin_of_the_admin_page"},
+    "allauth.md": {
+        "The settings": "test_apps_with_tokens_of_allauth",
+        "Apps: a token": "test_apps_with_tokens_of_allauth",
+        "Browsers: the session": "test_browsers_with_sessions_of_allauth",
+        "Apps: the session token": "test_apps_with_session_tokens_of_allauth",
+    },
+    "architecture.md": {"text": DIAGRAM},
+    "checks.md": {
+        "sh": "test_the_commands_of_the_checks_page",
+        **dict.fromkeys(["E001", "E002", "E003", "E004", "E005", "E007", "E021"], SILENCES),
+        **dict.fromkeys(["W001", "W002", "W011", "W012", "W013", "W015", "W016", "W017", "W018", "W020"], SILENCES),
+        **dict.fromkeys(["Checks", "E006", "E008", "E009", "W003", "W014"], IS_CODE),
+    },
+    "cookbook.md": {
+        "# mysite/school.py": "test_pupils_write_to_teachers_only",
+        "# mysite/doors.py": "test_some_join_by_an_address",
+        "# mysite/allowance.py": "test_two_chats_a_day",
+        "# mysite/words.py": "test_words_that_nobody_should_read",
+        "# mysite/colors.py": "test_the_card_is_shown_at_both_doors",
+    },
+    "deployment.md": {
+        "One process": "test_one_process_of_the_deployment_page",
+        'pip install "path/to/django-bpo-chat[postgres,redis]" gunicorn': INSTALLS,
+        "Several processes": "test_the_page",
+        "# follow.py": "test_a_site_with_habits_of_its_own",
+        "The proxy": "test_the_page",
+        "Connections to PostgreSQL": "test_the_pool",
+    },
+    "djoser.md": {
+        "The settings": "test_tokens_of_djoser",
+        "Two people talk": "test_tokens_of_djoser",
+    },
+    "existing-sites.md": {
+        "A page of the site": "test_a_page_of_the_site",
+        "A page on another origin": "test_a_page_on_another_origin",
+    },
+    "operations.md": {
+        "pycon": "test_the_examples_of_the_operations_page",
+        "From async code": "test_the_async_code_of_the_operations_page",
+    },
+    "quickstart.md": dict.fromkeys(["sh", "python", "text"], "test_the_quickstart"),
+    "rest.md": {"http": "test_the_examples_of_the_rest_page"},
+    "settings.md": {
+        "Settings": "test_the_adapter_of_the_settings_page",
+        "Settings of others": "test_the_tokens_of_the_settings_page",
+        "# mysite/chat.py": "test_the_adapter_of_the_settings_page",
+        "# mysite/cards.py": "test_the_card_of_the_settings_page",
+        "# mysite/permissions.py": "test_the_permission_of_the_settings_page",
+        "Serializers": "test_the_sign_up_of_the_settings_page",
+        "# mysite/receivers.py": "test_the_receiver_of_the_settings_page",
+    },
+    "socket.md": dict.fromkeys(["text", "http"], "test_the_examples_of_the_socket_page"),
+    "tasks.md": {
+        "The bot": "test_celery",
+        "With Celery": "test_celery",
+        "With Django's own tasks": "test_tasks_of_django",
+    },
+    "testing.md": {
+        "Testing": "test_a_site_with_nothing_else_installed_mounts_migrates_and_chats",
+        "With Django's test runner": "test_a_site_with_nothing_else_installed_mounts_migrates_and_chats",
+        "With pytest": "test_the_fixtures_of_the_testing_page",
+    },
+    "user-models.md": {
+        "A site whose people have an email and no username": "test_people_with_an_email_and_no_username",
+    },
+}
+"""Of each block, by its first line, or else its language, or else the nearest heading above it: the test that runs it,
+or why none does. Among other lines, those that install are passed over by all of them."""
+
+
+def test_every_block_is_run_or_is_known_not_to_be() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    tests = set(re.findall(r"^def (test_\w+)", sources, re.MULTILINE))
+    for page in PAGES:
+        run_by = RUN_BY.get(page.name, {})
+        known_as = set()
+        for names in names_of_blocks(page):
+            found = [name for name in names if name in run_by]
+            assert found, f"{page.name}: nothing is known of {names}"
+            known_as.add(found[0])
+        assert known_as == run_by.keys(), page.name
+        assert set(run_by.values()) <= tests | NOT_RUN, page.name
+
+
+def names_of_blocks(page: Path) -> Iterator[list[str]]:
+    """Of each block of code its first line, its language, and the headings above it, from the nearest on."""
+    titles: list[str] = []
+    was_code = False
+    for line in lines(page):
+        if line.language is None and (match := re.fullmatch(r"(#+) (.+)", line.text)):
+            titles = [*titles[: len(match[1]) - 1], re.sub(r"^([EW]\d{3}): .*", r"\1", match[2])]
+        if line.language and not line.language.startswith("{") and not was_code:
+            yield [line.text, line.language, *titles[::-1]]
+        was_code = line.language is not None
+
+
 # Tables
 
 
@@ -148,17 +275,28 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 
 def test_every_adapter_method_is_documented() -> None:
-    documented = {code(method) for method, *_ in table(DOCS / "settings.md", "The adapter")}
+    documented = {code(name) for name, *_ in table(DOCS / "settings.md", "The adapter")}
     methods = inspect.getmembers(Adapter, inspect.isfunction)
-    assert documented == {f"{name}({', '.join(parameters(method)[1:])})" for name, method in methods if name[0] != "_"}
+    signatures = {f"{name}({', '.join(parameters(method)[1:])})" for name, method in methods}
+    attributes = vars(Adapter).keys() - dict(methods)
+    assert documented == {name for name in signatures | attributes if name[0] != "_"}
 
 
-def test_every_signal_is_documented_with_its_sender() -> None:
-    documented = {code(name): code(sender) for name, sender, _ in table(DOCS / "settings.md", "Signals")}
-    sent = {name: signal for name, signal in vars(signals).items() if isinstance(signal, Signal)}
-    assert documented.keys() == sent.keys()
-    senders = {"chat": "Chat", "member": "Membership", "message": "Message"}
-    assert documented == {name: senders[name.partition("_")[0]] for name in sent}
+@pytest.mark.django_db(transaction=True)
+def test_every_signal_is_documented_with_its_sender_and_what_it_carries(
+    heard: test_signals.Heard, wali: Person, mabel: Person, otis: Person
+) -> None:
+    rows = {code(name): cells for name, *cells in table(DOCS / "settings.md", "Signals")}
+    assert rows.keys() == SIGNALS.keys()
+    test_signals.change_everything(wali, mabel, otis)
+    wali.leave(wali.start(mabel))
+    assert {name for name, _ in heard} == SIGNALS.keys()
+    for name, arguments in heard:
+        sender, carries = rows[name]
+        carried, *values = re.findall(r"`(\w+)`", carries)
+        assert code(sender) == arguments["sender"].__name__
+        assert {carried, "chat", "actor", "sender"} == arguments.keys()
+        assert set(arguments.get("fields", ())) <= set(values)
 
 
 def parameters(function: Callable[..., Any]) -> list[str]:
@@ -215,6 +353,12 @@ def endpoints(resolver: Any) -> Iterator[tuple[str, str]]:
                     yield pattern.name, verb.upper()
 
 
+def test_every_module_is_documented() -> None:
+    rows = table(DOCS / "architecture.md", "Where things are")
+    documented = [name for modules, _ in rows for name in re.findall(r"`(\w+)`", modules)]
+    assert sorted(documented) == sorted(each.name for each in pkgutil.iter_modules(django_bpo_chat.__path__))
+
+
 def test_every_operation_is_documented_with_its_arguments() -> None:
     page = DOCS / "operations.md"
     assert sorted(headings(page, 3)) == sorted(operations.__all__)
@@ -227,6 +371,42 @@ def without_annotations(function: Callable[..., Any]) -> inspect.Signature:
     signature = inspect.signature(function)
     bare = [each.replace(annotation=each.empty) for each in signature.parameters.values()]
     return signature.replace(parameters=bare, return_annotation=signature.empty)
+
+
+def test_every_public_name_is_there() -> None:
+    listed = {code(module): set(re.findall(r"`(\w+)`", names)) for module, names, _ in public_names()}
+    for module, names in listed.items():
+        assert not [name for name in names if not hasattr(importlib.import_module(module), name)], module
+    assert listed["django_bpo_chat.exceptions"] == {each.__name__ for each in subclasses(exceptions.ChatError)}
+    assert listed["django_bpo_chat.operations"] == set(operations.__all__)
+    assert listed["django_bpo_chat.signals"] == set(SIGNALS)
+    assert listed["django_bpo_chat.testing"] == set(testing.__all__)
+
+
+def test_sites_need_public_names_only() -> None:
+    """Those of the tests, of the documentation, and whoever says again what is the default."""
+    public = {f"{code(module)}.{name}" for module, names, _ in public_names() for name in re.findall(r"`(\w+)`", names)}
+    modules = {name.rpartition(".")[0] for name in public}
+    sites = [path.read_text() for path in (ROOT / "tests" / "hosts").rglob("*.py")]
+    pages = [block.text for page in PAGES for block in blocks(page, "python")]
+    used = {name for source in [*sites, *pages, str(conf.DEFAULTS)] for name in names_of_the_package(source)}
+    assert used <= public | modules | {"django_bpo_chat"}
+
+
+def names_of_the_package(source: str) -> Iterator[str]:
+    """Those that are imported, and those in strings."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.ImportFrom(module=str(module)) if module.startswith("django_bpo_chat"):
+                yield from (f"{module}.{alias.name}" for alias in node.names)
+            case ast.Import():
+                yield from (alias.name for alias in node.names if alias.name.startswith("django_bpo_chat"))
+            case ast.Constant(value=str(text)) if re.fullmatch(r"django_bpo_chat(\.\w+)*", text):
+                yield text
+
+
+def public_names() -> list[list[str]]:
+    return table(DOCS / "api.md", "Public names")
 
 
 def test_every_frame_of_a_client_is_documented_with_its_fields() -> None:
@@ -426,6 +606,19 @@ def test_the_examples_of_the_operations_page(wali: Person, mabel: Person, otis: 
 
 
 @pytest.mark.django_db
+def test_the_async_code_of_the_operations_page(wali: Person) -> None:
+    [block] = blocks(DOCS / "operations.md", "python")
+    namespace: dict[str, Any] = {
+        "operations": operations,
+        "wali": wali.user,
+        "chat": operations.start_group(actor=wali.user),
+    }
+    exec(f"async def run():\n{textwrap.indent(block.text, '    ')}\n    return message, created", namespace)
+    message, created = async_to_sync(namespace["run"])()
+    assert (message.text, created) == ("Hello world", True)
+
+
+@pytest.mark.django_db
 def test_the_card_of_the_settings_page(wali: Person) -> None:
     namespace: dict[str, Any] = {}
     exec(file(DOCS / "settings.md", "mysite/cards.py"), namespace)
@@ -433,16 +626,45 @@ def test_the_card_of_the_settings_page(wali: Person) -> None:
     assert namespace["CardAdapter"]().card(wali.user) == {"name": "Wali"}
 
 
+def overrides(key: str, documented: str, actual: str) -> dict[str, Any]:
+    """The ``BPO_CHAT`` of the settings page that has this key, with another name for a module."""
+    [text] = [block.text for block in blocks(DOCS / "settings.md", "python") if f'"{key}"' in block.text]
+    namespace: dict[str, Any] = {"BPO_CHAT": {}}
+    exec(text.replace(documented, actual), namespace)
+    found: dict[str, Any] = namespace["BPO_CHAT"]
+    return found
+
+
+@pytest.mark.django_db
+def test_the_tokens_of_the_settings_page(settings: Any, wali: Person) -> None:
+    [source] = [block.text for block in blocks(DOCS / "settings.md", "python") if "SIMPLE_JWT = " in block.text]
+    namespace: dict[str, Any] = {}
+    exec(source, namespace)
+    settings.SIMPLE_JWT = namespace["SIMPLE_JWT"]
+    used = {"refresh": wali.log_in()["refresh"]}
+    fresh = Visitor().post("users/refresh/", used).done()
+    assert Visitor().post("users/refresh/", used).status == 401
+    Visitor().post("users/refresh/", {"refresh": fresh["refresh"]}).done()
+
+
+@pytest.mark.django_db
+def test_the_permission_of_the_settings_page(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, wali: Person
+) -> None:
+    (tmp_path / "documented_permissions.py").write_text(file(DOCS / "settings.md", "mysite/permissions.py"))
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.BPO_CHAT = {"PERMISSION_CLASSES": ["documented_permissions.ReadOnlyForGuests"]}
+    assert wali.post("chats/", {}).status == 201
+    wali.user.groups.add(Group.objects.create(name="guests"))
+    assert wali.post("chats/", {}).status == 403
+    assert wali.get("chats/").status == 200
+
+
 @pytest.mark.django_db
 def test_the_sign_up_of_the_settings_page(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "documented_accounts.py").write_text(file(DOCS / "settings.md", "mysite/accounts.py"))
     monkeypatch.syspath_prepend(tmp_path)
-    [overrides] = [
-        {"SERIALIZERS": ast.literal_eval(block.text.partition('BPO_CHAT["SERIALIZERS"] = ')[2])}
-        for block in blocks(DOCS / "settings.md", "python")
-        if 'BPO_CHAT["SERIALIZERS"]' in block.text
-    ]
-    settings.BPO_CHAT = json.loads(json.dumps(overrides).replace("mysite.accounts", "documented_accounts"))
+    settings.BPO_CHAT = overrides("SERIALIZERS", "mysite.accounts", "documented_accounts")
     form = {"username": "ines", "email": "ines@email.com", "password": "password123", "password2": "password123"}
     assert Visitor().post("users/signup/", form).json == {"first_name": ["This field is required."]}
     Visitor().post("users/signup/", {**form, "first_name": "Ines"}).done()
@@ -469,11 +691,23 @@ def test_the_adapter_of_the_settings_page(
     (tmp_path / "documented_adapter.py").write_text(file(DOCS / "settings.md", "mysite/chat.py"))
     monkeypatch.syspath_prepend(tmp_path)
     uri = wali.start()
-    settings.BPO_CHAT = {"ADAPTER": "documented_adapter.ChatAdapter"}
+    settings.BPO_CHAT = overrides("ADAPTER", "mysite.chat", "documented_adapter")
+    assert run_checks(tags=["bpo_chat"]) == []
     assert wali.post("chats/", {}).json["code"] == "not_allowed"
     refused = wali.post(f"chats/{uri}/messages/", {"message": "Win the Lottery"})
     assert (refused.status, refused.json) == (400, {"message": ["This looks like an advertisement."]})
     wali.send(uri, "Hello world")
+
+
+@pytest.mark.django_db
+def test_the_admin_of_the_admin_page() -> None:
+    ines, kind = Moderator("ines"), type(admin.site.get_model_admin(Message))
+    assert ines.get(Message, "changelist").status_code == 200
+    try:
+        exec(file(DOCS / "admin.md", "mysite/admin.py"), {})
+        assert not admin.site.is_registered(Message)
+    finally:
+        admin.site.register(Message, kind)
 
 
 # Projects
@@ -496,10 +730,7 @@ class Project(Service):
         return example_environment(PATH=path, UVICORN_PORT=str(self.port))
 
     def ready(self) -> bool:
-        try:
-            return httpx.get(f"http://127.0.0.1:{self.port}/api/v1/users/me/").status_code == 401
-        except httpx.TransportError:
-            return False
+        return api_answers(self.port)
 
     def run(self, line: str) -> str:
         """Do what a line for the shell says, and return what is printed."""
@@ -509,7 +740,7 @@ class Project(Service):
         elif line.startswith("uvicorn "):
             self.server = line
             self.start()
-        elif not line.startswith(("python3 -m venv ", ". .venv/", "pip install ")):  # tox has done this
+        elif not line.startswith(("python3 -m venv ", ". .venv/", "pip install ")):  # tox has done it
             return subprocess.run(
                 line, shell=True, cwd=self.cwd, env=self.environment(), check=True, stdout=subprocess.PIPE, text=True
             ).stdout
@@ -574,6 +805,27 @@ def test_the_integration_of_the_readme(project: Project) -> None:
     project.write(file(DOCS / "quickstart.md", "talk.py"))
     [promised] = [block.text for block in blocks(DOCS / "quickstart.md", "text")]
     assert project.run("python talk.py") == promised
+
+
+@pytest.mark.processes
+def test_one_process_of_the_deployment_page(project: Project) -> None:
+    project.run("django-admin startproject mysite")
+    project.run("cd mysite")
+    project.follow(blocks(README, "python", below=INTEGRATION))
+    project.run("python manage.py migrate")
+    project.follow(blocks(DOCS / "deployment.md", "sh", below="One process"))
+    project.write(file(DOCS / "quickstart.md", "talk.py"))
+    [promised] = [block.text for block in blocks(DOCS / "quickstart.md", "text")]
+    assert project.run("python talk.py") == promised
+
+
+@pytest.mark.processes
+def test_the_commands_of_the_checks_page(project: Project) -> None:
+    project.run("django-admin startproject mysite")
+    project.run("cd mysite")
+    project.follow(blocks(README, "python", below=INTEGRATION))
+    [key] = project.follow(blocks(DOCS / "checks.md", "sh"))
+    assert len(key.strip()) >= 64
 
 
 # Clients

@@ -27,9 +27,13 @@ from tests.person import PASSWORD, Person, only_with
 from tests.servers import LiveServer, logged_errors
 
 pytest_plugins = ["tests.sockets"]
-pytestmark = [only_with("people.User"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.users, pytest.mark.django_db(transaction=True)]
 
 GATE = "tests.hosts.gate"
+
+its_users = only_with("people.User")
+"""For what the gate asks of usernames, first names and groups."""
+
 EVIL = "https://evil.example"
 
 
@@ -61,6 +65,7 @@ def test_no_cookie_of_any_kind_counts_on_another_sites_page(
     dial(headers={**cookie, "Origin": live.http}).introduce()
 
 
+@its_users
 def test_a_password_that_the_browser_sends_does_not_count_on_another_sites_page(
     configure: Configure, live: LiveServer, dial: Dial, wali: Person
 ) -> None:
@@ -141,7 +146,7 @@ def test_nothing_but_the_token_counts_where_a_token_was_said(
     headers = {"Cookie": cookies(jwt=wali.access), "Origin": live.http}
     socket = dial(headers=headers)
     socket.introduce(token=mabel.access)
-    assert socket.ready["user"] == {"username": "mabel"}
+    assert socket.ready["user"] == {"username": mabel.username}
     assert socket.ask("auth", token=wali.access)["code"] == "not_authenticated"
     garbage = dial(headers=headers)
     garbage.say("hello", token="garbage")
@@ -156,7 +161,7 @@ def test_tokens_that_the_site_takes_from_a_header_of_its_own(
     dial(headers=header).introduce()
     socket = dial(headers=header)
     socket.introduce(token=mabel.access)
-    assert socket.ready["user"] == {"username": "mabel"}
+    assert socket.ready["user"] == {"username": mabel.username}
     garbage = dial(headers=header)
     garbage.say("hello", token="garbage")
     assert garbage.hear_close() == 4401
@@ -268,6 +273,7 @@ def test_a_session_that_is_not_permitted_when_it_is_looked_at_again_ends(
     assert socket.hear_close() == 4403
 
 
+@its_users
 def test_a_permission_is_asked_anew_each_time(configure: Configure, connect: Connect, wali: Person) -> None:
     configure(PERMISSION_CLASSES=[f"{GATE}.Remembering"])
     uri = wali.start()
@@ -316,6 +322,7 @@ def test_an_authentication_that_fails_ends_no_socket_that_is_open(
 # A site's code that asks the database
 
 
+@its_users
 def test_a_serializer_may_ask_the_database(configure: Configure, connect: Connect, wali: Person) -> None:
     configure(SERIALIZERS={"send_message": f"{GATE}.AskingMessage"})
     uri = wali.start()
@@ -334,6 +341,7 @@ def test_a_serializer_sees_what_it_sees_of_a_request(configure: Configure, conne
     assert "color" in str(socket.ask("message.send", chat=uri, message="Hello", color="red")["fields"])
 
 
+@its_users
 def test_a_card_may_ask_the_database(configure: Configure, connect: Connect, wali: Person) -> None:
     configure(ADAPTER=f"{GATE}.GroupsAdapter")
     wali.user.groups.add(Group.objects.create(name="cooks"))
@@ -343,6 +351,7 @@ def test_a_card_may_ask_the_database(configure: Configure, connect: Connect, wal
     assert socket.ask("message.send", chat=uri, message="Hello")["message"]["user"] == socket.ready["user"]
 
 
+@its_users
 def test_a_frame_that_breaks_a_sites_code_is_answered_and_the_socket_lives_on(
     configure: Configure,
     monkeypatch: pytest.MonkeyPatch,

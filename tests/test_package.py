@@ -102,6 +102,7 @@ def test_a_site_with_nothing_else_installed_mounts_migrates_and_chats(project: P
     project.run("cd mysite")
     for block in blocks(README, "python", below=INTEGRATION):
         project.write(block.text)
+    project.follow([block for block in blocks(DOCS / "testing.md", "python") if '["TEST"]' in block.text])
     project.write(file(DOCS / "testing.md", "mysite/tests.py"))
     assert "no issues" in project.run("python manage.py check --fail-level WARNING")
     assert "django_bpo_chat" not in project.run("python manage.py makemigrations --check --dry-run")

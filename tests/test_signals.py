@@ -14,7 +14,7 @@ from django_bpo_chat.models import Chat
 from tests.person import Person
 from tests.roles import make_admin
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.users, pytest.mark.django_db(transaction=True)]
 
 SIGNALS = {name: signal for name, signal in vars(signals).items() if isinstance(signal, Signal)}
 
@@ -41,7 +41,7 @@ def names(heard: Heard) -> list[str]:
     return [name for name, _ in heard]
 
 
-def test_each_change_is_told_with_who_did_it(heard: Heard, wali: Person, mabel: Person, otis: Person) -> None:
+def change_everything(wali: Person, mabel: Person, otis: Person) -> str:
     uri = wali.start(mabel)
     otis.join(uri)
     wali.remove(uri, otis)
@@ -51,6 +51,11 @@ def test_each_change_is_told_with_who_did_it(heard: Heard, wali: Person, mabel: 
     mabel.send(uri, "Hello")
     mabel.edit(uri, 1, "Hello you")
     wali.erase(uri, 1)
+    return uri
+
+
+def test_each_change_is_told_with_who_did_it(heard: Heard, wali: Person, mabel: Person, otis: Person) -> None:
+    uri = change_everything(wali, mabel, otis)
     assert [(name, arguments["actor"]) for name, arguments in heard] == [
         ("chat_started", wali.user),
         ("member_joined", otis.user),

@@ -19,6 +19,7 @@ import pytest
 
 from tests.clients import open_socket
 from tests.processes import test_browser
+from tests.servers import api_answers
 from tests.services import Service
 from tests.test_docs import DOCS, Block, Project, blocks, file
 
@@ -85,10 +86,7 @@ class Site(Project):
         return f"ws://127.0.0.1:{self.port}/ws/v1/chat/"
 
     def ready(self) -> bool:
-        try:
-            return httpx.get(f"{self.http}/api/v1/chats/").status_code == 401
-        except httpx.TransportError:
-            return False
+        return api_answers(self.port, "chats/")
 
     def run(self, line: str) -> str:
         if line.startswith("celery ") and line.endswith(" worker"):
@@ -178,20 +176,6 @@ Clients = Callable[..., httpx.Client]
 def done(response: httpx.Response) -> Any:
     assert response.is_success, response.text
     return response.json() if response.content else None
-
-
-def test_every_block_of_these_pages_is_run_here() -> None:
-    """A new section needs a test."""
-    known = {
-        PAGES: {"A page of the site", "A page on another origin"},
-        ALLAUTH: {"The settings", "Apps: a token", "Browsers: the session", "Apps: the session token"},
-        DJOSER: {"The settings", "Two people talk"},
-        USER_MODELS: {"A site whose people have an email and no username"},
-        TASKS: {"The bot", "With Celery", "With Django's own tasks"},
-    }
-    for page, sections in known.items():
-        found = [block for each in sections for block in blocks(page, *LANGUAGES, "text", below=each)]
-        assert len(found) == page.read_text().count("\n```") // 2, page.name
 
 
 # A page of the site

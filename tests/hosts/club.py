@@ -1,19 +1,23 @@
-"""A club's site: newcomers say their full name, only members in good standing chat, and the office answers."""
+"""A club's site: newcomers say their full name, only members in good standing chat, the office answers, and a ledger
+tells of all that happens."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Collection
 from typing import Any
 
+from django.dispatch import Signal
 from rest_framework import serializers
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
-from django_bpo_chat import adapter, operations
-from django_bpo_chat.accounts.serializers import SignUpInput
-from django_bpo_chat.models import Chat, Message
-from django_bpo_chat.serializers import PatchChatInput, SendMessageInput
+from django_bpo_chat import adapter, operations, signals
+from django_bpo_chat.accounts.serializers import LogInInput, SignUpInput
+from django_bpo_chat.models import Chat, Membership, Message
+from django_bpo_chat.serializers import EditMessageInput, PatchChatInput, SendMessageInput, StartChatInput
 from django_bpo_chat.users import User, handle
 
 SUSPENDED = "Suspended"
@@ -24,13 +28,37 @@ class ClubSignUp(SignUpInput):
     full_name = serializers.CharField(max_length=100)
 
 
-class CalmMessage(SendMessageInput):
+class ClubLogIn(LogInInput):
+    """Whose address is one of the club's need not say so."""
+
+    def validate_email(self, email: str) -> str:
+        return email if "@" in email else f"{email}@example.com"
+
+
+class Calm(serializers.Serializer[Any]):
     """Nobody shouts."""
 
     def validate_message(self, text: str) -> str:
         if text.isupper() and not self.context["user"].is_staff:
             raise serializers.ValidationError("Please do not shout.")
         return text
+
+
+class CalmMessage(Calm, SendMessageInput):
+    pass
+
+
+class CalmEdit(Calm, EditMessageInput):
+    pass
+
+
+class NamedChat(StartChatInput):
+    """What is no personal chat has a title."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "username" not in attrs and not attrs.get("title"):
+            raise serializers.ValidationError({"title": "What is it about?"})
+        return super().validate(attrs)
 
 
 class Invitation(PatchChatInput):
@@ -71,3 +99,47 @@ def answer(message: Message, chat: Chat, actor: User, **_: Any) -> None:
     if chat.title == "Office" and office and actor != office:
         text = f"{handle(actor)}, we have got your {message.seq}."
         operations.send_message(actor=office, chat=chat.uri, text=text)
+
+
+# The ledger
+
+ledger = logging.getLogger("club.ledger")
+
+
+def note(actor: User | None, what: str) -> None:
+    ledger.info("%s %s", "The site" if actor is None else handle(actor), what)
+
+
+def note_start(chat: Chat, actor: User, members: Collection[Membership], **_: Any) -> None:
+    note(actor, f"started {chat.title} with {len(members)}")
+
+
+def note_change(chat: Chat, actor: User | None, fields: Collection[str], **_: Any) -> None:
+    note(actor, f"changed {', '.join(sorted(fields))} of {chat.title}")
+
+
+def note_arrival(chat: Chat, actor: User | None, membership: Membership, **_: Any) -> None:
+    note(actor, f"brought {handle(membership.user)} into {chat.title}")
+
+
+def note_departure(chat: Chat, actor: User | None, membership: Membership, **_: Any) -> None:
+    note(actor, f"took {handle(membership.user)} out of {chat.title}")
+
+
+def note_correction(chat: Chat, actor: User, message: Message, **_: Any) -> None:
+    note(actor, f"corrected {message.seq} in {chat.title}")
+
+
+def note_deletion(chat: Chat, actor: User | None, message: Message, **_: Any) -> None:
+    note(actor, f"deleted {message.seq} from {chat.title}")
+
+
+RECEIVERS: dict[Signal, Callable[..., None]] = {
+    signals.message_sent: answer,
+    signals.chat_started: note_start,
+    signals.chat_edited: note_change,
+    signals.member_joined: note_arrival,
+    signals.member_left: note_departure,
+    signals.message_edited: note_correction,
+    signals.message_deleted: note_deletion,
+}

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 
 from tests.fixtures import Configure
-from tests.person import PASSWORD, Visitor, account, only_with
+from tests.hosts.conftest import LogIn
+from tests.person import only_with
 
-pytestmark = [pytest.mark.users, only_with("email_user.User")]
+pytestmark = [pytest.mark.users, only_with("email_user.User"), pytest.mark.django_db]
 
-INES = {"username": "ines", "email": "ines@email.com", "password": PASSWORD, "password2": PASSWORD}
-
-
-def test_the_adapter_fills_what_the_site_requires(visitor: Visitor) -> None:
-    visitor.post("users/signup/", INES).done()
-    ines: Any = account("ines@email.com")
-    assert (ines.nickname, ines.full_name) == ("ines", "Somebody")
+SIGN_UP = "/api/v1/users/signup/"
+SECRET = "lemonade at noon"
+INES = {"username": "ines", "email": "ines@example.com", "password": SECRET, "password2": SECRET}
 
 
-def test_what_the_site_requires_and_nobody_fills_is_named(configure: Configure, visitor: Visitor) -> None:
+def test_the_adapter_fills_what_the_site_requires(api: LogIn, chat_user: Callable[..., Any]) -> None:
+    assert api().post(SIGN_UP, INES).status_code == 201
+    for user in (get_user_model().objects.get(), chat_user("wali")):
+        assert (user.nickname, user.full_name) == (user.email.partition("@")[0], "Somebody")
+
+
+def test_what_the_site_requires_and_nobody_fills_is_named(configure: Configure, api: LogIn) -> None:
     configure(ADAPTER="django_bpo_chat.adapter.Adapter")
-    answer = visitor.post("users/signup/", INES)
-    assert (answer.status, answer.json.keys()) == (400, {"full_name"})
+    answer = api().post(SIGN_UP, INES)
+    assert (answer.status_code, answer.json().keys()) == (400, {"full_name"})

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.clients import Connect
-from tests.person import Answer, Person, only_with
+from django_bpo_chat import operations
+from django_bpo_chat.testing import ChatSocket
+from django_bpo_chat.users import User, handle
+from tests.hosts.conftest import LogIn
+from tests.person import only_with
 from tests.test_cookbook import COOKBOOK, name_adapter
 
 __all__ = ["name_adapter"]
 
-pytest_plugins = ["tests.sockets"]
-pytestmark = [pytest.mark.users, only_with("uuid_user.User")]
+pytestmark = [pytest.mark.users, only_with("uuid_user.User"), pytest.mark.django_db]
 
-Crowd = Callable[[int], Sequence[Person]]
+CHATS = "/api/v1/chats/"
 
 
 @pytest.fixture
@@ -26,44 +29,50 @@ def colorful(name_adapter: Callable[[Path, str], None]) -> None:
     name_adapter(COOKBOOK, "mysite/colors.py")
 
 
-def paint(people: Sequence[Person], color: str) -> None:
+@pytest.fixture
+def green_user(chat_user: Callable[..., Any]) -> Callable[[str], User]:
     from tests.hosts.uuid_user.models import Profile
 
-    Profile.objects.bulk_create(Profile(user=person.user, color=color) for person in people)
+    def make(name: str) -> User:
+        return Profile.objects.create(user=chat_user(name), color="green").user
+
+    return make
 
 
-def test_the_card_is_shown_at_both_doors(colorful: None, connect: Connect, wali: Person, mabel: Person) -> None:
-    paint([wali, mabel], "green")
-    uri = wali.start(mabel)
-    sockets = connect(wali), connect(mabel)
+def test_the_card_is_shown_at_both_doors(
+    colorful: None, api: LogIn, green_user: Callable[[str], User], chat_socket: Callable[..., ChatSocket]
+) -> None:
+    wali, mabel = green_user("wali"), green_user("mabel")
+    uri = operations.start_group(actor=wali, members=[handle(mabel)]).uri
+    sockets = chat_socket(wali), chat_socket(mabel)
     message = sockets[0].ask("message.send", chat=uri, message="Hello")["message"]
-    assert message["user"] == sockets[0].ready["user"] == {"username": wali.username, "color": "green"}
+    assert message["user"] == sockets[0].ready["user"] == {"username": handle(wali), "color": "green"}
     for socket in sockets:
         assert socket.hear()["messages"] == [message]
-    assert [member["color"] for member in wali.chat(uri)["members"]] == ["green", "green"]
+    members = api(wali).get(f"{CHATS}{uri}/").json()["members"]
+    assert [member["color"] for member in members] == ["green", "green"]
 
 
-@pytest.mark.django_db
-def test_cards_cost_the_same_for_many_as_for_few(colorful: None, wali: Person, crowd: Crowd) -> None:
-    others = crowd(20)
-    paint([wali, *others], "green")
-    wali.get("users/me/").done()  # to log in is not what is measured
+def test_cards_cost_the_same_for_many_as_for_few(colorful: None, api: LogIn, green_user: Callable[[str], User]) -> None:
+    wali, *others = (green_user(f"person{n}") for n in range(21))
+    client = api(wali)
 
-    def calls(people: Sequence[Person]) -> Iterator[tuple[str, Callable[[], Answer]]]:
-        names = [person.username for person in people]
-        yield "start", lambda: wali.post("chats/", {"members": names})
-        uri = wali.start(*people)
+    def calls(people: Sequence[User]) -> Iterator[tuple[str, Callable[[], Any]]]:
+        names = [handle(person) for person in people]
+        yield "start", lambda: client.post(CHATS, {"members": names})
+        uri = operations.start_group(actor=wali, members=names).uri
         for person in people:
-            person.send(uri)
-        yield "chat", lambda: wali.get(f"chats/{uri}/")
-        yield "members", lambda: wali.get(f"chats/{uri}/members/")
-        yield "messages", lambda: wali.get(f"chats/{uri}/messages/")
-        yield "changes", lambda: wali.get(f"chats/{uri}/changes/?since=0")
-        yield "send", lambda: wali.post(f"chats/{uri}/messages/", {"message": "Hello"})
+            operations.send_message(actor=person, chat=uri, text="Hello")
+        chat = f"{CHATS}{uri}/"
+        yield "chat", lambda: client.get(chat)
+        yield "members", lambda: client.get(f"{chat}members/")
+        yield "messages", lambda: client.get(f"{chat}messages/")
+        yield "changes", lambda: client.get(f"{chat}changes/?since=0")
+        yield "send", lambda: client.post(f"{chat}messages/", {"message": "Hello"})
 
-    def cost(call: Callable[[], Answer]) -> int:
+    def cost(call: Callable[[], Any]) -> int:
         with CaptureQueriesContext(connection) as queries:
-            call().done()
+            assert call().status_code < 300
         return len(queries)
 
     few, many = ({name: cost(call) for name, call in calls(people)} for people in (others[:2], others))

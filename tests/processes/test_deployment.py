@@ -9,13 +9,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.servers import ExampleProcess, example_environment
+from tests.servers import ExampleProcess, api_answers, example_environment
 from tests.services import Postgres, Service, Valkey
 from tests.test_docs import DOCS, INTEGRATION, README, Project, blocks
 
@@ -29,26 +28,22 @@ pytestmark = [
 PAGE = DOCS / "deployment.md"
 
 
-class FromThePage(Service):
+class FromThePage(ExampleProcess):
     """A server, started by the line of the page that begins with its name."""
 
     def __init__(self, name: str, project: Project, environment: Mapping[str, str]) -> None:
-        super().__init__()
+        super().__init__(**environment)
         [*_, line] = [
             line for block in blocks(PAGE, "sh") for line in block.text.splitlines() if line.startswith(f"{name} ")
         ]
         self.cwd = project.cwd
         self._line = re.sub(r"800\d", str(self.port), line)
-        self._environment = environment
 
     def command(self) -> list[str | Path]:
         return [sys.executable, "-m", *shlex.split(self._line)]
 
-    def environment(self) -> Mapping[str, str]:
-        return self._environment
-
     def ready(self) -> bool:
-        return answers(self.port)
+        return api_answers(self.port)
 
 
 class Nginx(ExampleProcess):
@@ -73,27 +68,18 @@ class Nginx(ExampleProcess):
         return ["nginx", "-e", "stderr", "-p", self.directory, "-c", self.directory / "nginx.conf", *as_root]
 
     def ready(self) -> bool:
-        return answers(self.port)
-
-
-def answers(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/api/v1/users/me/").status_code == 401
-    except httpx.TransportError:
-        return False
+        return api_answers(self.port)
 
 
 @pytest.fixture
-def nginx(postgres: Postgres, valkey: Valkey) -> Iterator[Nginx]:
-    if shutil.which("nginx") is None:
-        if "CI" in os.environ:
-            pytest.fail("nginx is missing.")
-        pytest.skip("nginx is missing.")
+def environment(postgres: Postgres, valkey: Valkey) -> Iterator[dict[str, str]]:
+    """What the settings of the page look for, with a database of that name."""
     administer(postgres, "createuser", "mysite")
     administer(postgres, "createdb", "--owner=mysite", "mysite")
     try:
-        with ExitStack() as servers:
-            yield servers.enter_context(deployed(servers, postgres, valkey))
+        yield example_environment(
+            DATABASE_HOST="127.0.0.1", DATABASE_PORT=str(postgres.port), DATABASE_PASSWORD="", REDIS_URL=valkey.url
+        )
     finally:
         administer(postgres, "dropdb", "--force", "mysite")
         administer(postgres, "dropuser", "mysite")
@@ -104,27 +90,55 @@ def administer(postgres: Postgres, program: str, *arguments: str) -> None:
     subprocess.run([postgres.bin / program, *server, *arguments], check=True)
 
 
-def deployed(servers: ExitStack, postgres: Postgres, valkey: Valkey) -> Nginx:
-    project = Project()
-    servers.callback(project.close)
-    environment = example_environment(
-        DATABASE_HOST="127.0.0.1", DATABASE_PORT=str(postgres.port), DATABASE_PASSWORD="", REDIS_URL=valkey.url
-    )
-    project.run("django-admin startproject mysite")
-    project.run("cd mysite")
-    project.follow(blocks(README, "python", below=INTEGRATION))
-    project.follow(blocks(PAGE, "python"))
-    assert project.cwd is not None
-    settings = project.cwd / "mysite" / "settings.py"
+@pytest.fixture
+def project() -> Iterator[Project]:
+    """With the settings of the page."""
+    made = Project()
+    made.run("django-admin startproject mysite")
+    made.run("cd mysite")
+    made.follow(blocks(README, "python", below=INTEGRATION))
+    made.follow(blocks(PAGE, "python", below="Several processes"))
+    assert made.cwd is not None
+    settings = made.cwd / "mysite" / "settings.py"
     settings.write_text("import os\n" + settings.read_text())
-    for line in ("migrate --verbosity 0", "check --fail-level WARNING"):
-        command = [sys.executable, "manage.py", *shlex.split(line)]
-        subprocess.run(command, cwd=project.cwd, env=environment, check=True)
-    rest, sockets = (servers.enter_context(FromThePage(name, project, environment)) for name in ("gunicorn", "uvicorn"))
-    return Nginx(rest, sockets)
+    yield made
+    made.close()
 
 
-def test_the_page(nginx: Nginx) -> None:
-    wali, mabel = (Someone(nginx, name, password="lemonade at noon") for name in ("wali", "mabel"))
+def manage(project: Project, environment: Mapping[str, str], line: str) -> str:
+    command = [sys.executable, "manage.py", *shlex.split(line)]
+    return subprocess.run(
+        command, cwd=project.cwd, env=environment, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+def test_the_page(project: Project, environment: Mapping[str, str]) -> None:
+    if shutil.which("nginx") is None:
+        if "CI" in os.environ:
+            pytest.fail("nginx is missing.")
+        pytest.skip("nginx is missing.")
+    manage(project, environment, "migrate --verbosity 0")
+    manage(project, environment, "check --fail-level WARNING")
+    with (
+        FromThePage("gunicorn", project, environment) as rest,
+        FromThePage("uvicorn", project, environment) as sockets,
+        Nginx(rest, sockets) as nginx,
+    ):
+        chat(nginx)
+
+
+def test_the_pool(project: Project, environment: Mapping[str, str]) -> None:
+    pytest.importorskip("psycopg_pool")
+    project.follow(blocks(PAGE, "python", below="Connections to PostgreSQL"))
+    manage(project, environment, "migrate --verbosity 0")
+    manage(project, environment, "check --fail-level WARNING")
+    script = "from django.db import connection; print(connection.pool.max_size)"
+    assert manage(project, environment, f"shell --no-imports -c {shlex.quote(script)}") == "20\n"
+    with FromThePage("uvicorn", project, environment) as server:
+        chat(server)
+
+
+def chat(server: ExampleProcess) -> None:
+    wali, mabel = (Someone(server, name, password="lemonade at noon") for name in ("wali", "mabel"))
     with closing(wali.http), closing(mabel.http):
-        chat_live(nginx, wali, mabel, chat_over_http(wali, mabel))
+        chat_live(server, wali, mabel, chat_over_http(wali, mabel))

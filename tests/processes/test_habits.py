@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from tests.clients import open_socket
 from tests.person import PASSWORD
 from tests.servers import EXAMPLE_PROJECT, ExampleProcess, Server, database_url, example_environment
 from tests.services import Valkey
+from tests.test_docs import DOCS, file
 
 from .sites import site
 
@@ -116,6 +118,31 @@ def chat_live(server: ExampleProcess, wali: Someone, mabel: Someone, uri: str) -
         assert socket.hear_close() == 4401
 
 
+def chat_without_sockets(wali: Someone, mabel: Someone, uri: str) -> None:
+    """Mabel follows, as the documentation does, while Wali writes."""
+    namespace: dict[str, Any] = {}
+    exec(file(DOCS / "deployment.md", "follow.py").replace("sleep(5)", "sleep(0.05)"), namespace)
+
+    def write() -> None:
+        for n in range(30):
+            wali.call("POST", f"chats/{uri}/messages/", {"message": f"{n}"})
+        wali.call("PATCH", f"chats/{uri}/messages/1/", {"message": "the last change"})
+
+    known: dict[int, str] = {}
+    deadline = time.monotonic() + 30
+    with ThreadPoolExecutor(1) as writer:
+        writing = writer.submit(write)
+        for changes in namespace["follow"](lambda path: mabel.call("GET", path.removeprefix("/api/v1/")), uri):
+            assert not writing.done() or writing.exception() is None
+            known |= {message["seq"]: message["message"] for message in changes["messages"]}
+            if known.get(1) == "the last change":
+                break
+            assert time.monotonic() < deadline
+    stored = mabel.call("GET", f"chats/{uri}/messages/")["results"]
+    assert known == {message["seq"]: message["message"] for message in stored}
+    assert len(known) == 32
+
+
 @pytest.fixture
 def start(transactional_db: None) -> Iterator[Callable[..., Any]]:
     """Start a server with these habits, on the test's database."""
@@ -161,7 +188,9 @@ def test_a_site_with_habits_of_its_own(
     server = start(kind, habits)
     wali, mabel = sign_up(server, "wali"), sign_up(server, "mabel")
     uri = chat_over_http(wali, mabel)
-    if kind is not Gunicorn:
+    if kind is Gunicorn:
+        chat_without_sockets(wali, mabel, uri)
+    else:
         chat_live(server, wali, mabel, uri)
 
 
@@ -195,8 +224,9 @@ def test_a_token_is_not_judged_by_a_replica_that_lags(
         assert http.get("/api/v1/users/me/", headers=headers).status_code == 401
 
 
-def test_two_processes_on_the_core_layer(start: Callable[..., Any], sign_up: SignUp, valkey: Valkey) -> None:
-    first, second = (start(Server, "core_layer", REDIS_URL=valkey.url) for _ in range(2))
+@pytest.mark.parametrize("habits", ["core_layer", "layer_of_its_own,one_thread,no_sweep"])
+def test_two_processes_on_a_layer(start: Callable[..., Any], sign_up: SignUp, valkey: Valkey, habits: str) -> None:
+    first, second = (start(Server, habits, REDIS_URL=valkey.url) for _ in range(2))
     wali, mabel = sign_up(first, "wali"), sign_up(second, "mabel")
     chat_live(second, wali, mabel, chat_over_http(wali, mabel))
 

@@ -10,6 +10,7 @@ from . import PrimaryForWriting
 
 DATABASE: Any = dict(example.DATABASES["default"])
 databases = {"default": DATABASE}
+BPO_CHAT: dict[str, Any] = {}
 INSTALLED_APPS = list(example.INSTALLED_APPS)
 
 for habit in os.environ["HABITS"].split(","):
@@ -31,8 +32,19 @@ for habit in os.environ["HABITS"].split(","):
                     "CONFIG": {"hosts": [{"address": os.environ["REDIS_URL"], "socket_timeout": 30}]},
                 },
             }
+        case "layer_of_its_own":
+            CHANNEL_LAYERS = {
+                "default": {"BACKEND": "channels.layers.InMemoryChannelLayer"},
+                "chat": {
+                    "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+                    "CONFIG": {"hosts": [os.environ["REDIS_URL"]]},
+                },
+            }
+            BPO_CHAT["CHANNEL_LAYER"] = "chat"
+        case "one_thread":
+            BPO_CHAT["DATABASE_THREADS"] = 1
         case "no_sweep":
-            BPO_CHAT = {"SWEEP_SECONDS": 3600}
+            BPO_CHAT["SWEEP_SECONDS"] = 3600
         case "replica":
             databases["replica"] = dict(DATABASE, NAME=os.environ["REPLICA"])
             DATABASE_ROUTERS = [PrimaryForWriting()]
