@@ -51,7 +51,7 @@ def check_shared_layer() -> Iterator[CheckMessage]:
         return
     yield CheckWarning(
         "Processes do not tell each other what happens: what another process has done, a client learns from the sweep.",
-        hint=f'Set CHANNEL_LAYERS = {{"{chat_settings.channel_layer}": {LAYER}}}. '
+        hint=f'pip install channels_redis, and set CHANNEL_LAYERS = {{"{chat_settings.channel_layer}": {LAYER}}}. '
         "Where one process serves all, silence this check.",
         id="bpo_chat.W011",
     )

@@ -79,7 +79,8 @@ def check_emails() -> Iterator[CheckMessage]:
     if field is not None and not is_unique(field, but_blank=True):
         yield CheckWarning(
             f"{get_user_model()._meta.label}.{field.name} is not unique: two accounts may have one email.",
-            hint=f"Add models.UniqueConstraint(Lower({field.name!r}), name='one_account_per_email') to its Meta.",
+            hint=f"Add models.UniqueConstraint(Lower({field.name!r}), name='one_account_per_email') to its Meta. Where "
+            "the model is not yours, add a unique index in a migration of your own, and silence this check.",
             id="bpo_chat.W014",
         )
 
