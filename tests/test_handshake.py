@@ -87,7 +87,7 @@ def test_what_a_proxy_says_of_the_browser_does_not_count_on_another_sites_page(
     configure: Configure, live: LiveServer, dial: Dial, wali: Person
 ) -> None:
     configure(AUTHENTICATION_CLASSES=[f"{GATE}.NamedByProxy"])
-    said = {"X-Forwarded-User": "wali"}
+    said = {"X-Forwarded-User": str(wali.user.pk)}
     foreign = dial(headers={**said, "Origin": EVIL})
     foreign.say("hello")
     assert foreign.hear_close() == 4401
@@ -239,11 +239,12 @@ def test_a_permission_sees_the_token_that_counts(configure: Configure, dial: Dia
     configure(PERMISSION_CLASSES=[f"{GATE}.ShownByHeader"])
     socket = dial(headers=wali.headers)
     socket.introduce(token=mabel.access)
-    assert socket.ready["user"] == {"username": "mabel"}
+    assert socket.ready["user"] == {"username": mabel.username}
     assert socket.ask("message.send", chat=mabel.start(), message="Hello")["type"] == "ok"
     assert dial(headers=wali.headers).introduce() is None
 
 
+@its_users
 def test_what_a_class_notes_on_the_user_stays(configure: Configure, connect: Connect, wali: Person) -> None:
     configure(AUTHENTICATION_CLASSES=[f"{GATE}.Tenant"], PERMISSION_CLASSES=[f"{GATE}.OfATenant"])
     configure(ADAPTER="tests.hosts.club.Adapter")

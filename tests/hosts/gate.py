@@ -51,8 +51,8 @@ class NamedByProxy(BaseAuthentication):
     """A proxy in front has logged them in, by a cookie of its own."""
 
     def authenticate(self, request: Request) -> Any:
-        name = request.headers.get("X-Forwarded-User")
-        return None if name is None else (get_user_model().objects.get(username=name), None)
+        key = request.headers.get("X-Forwarded-User")
+        return None if key is None else (get_user_model().objects.get(pk=key), None)
 
 
 class Tenant(BearerAuthentication):
