@@ -363,6 +363,12 @@ def test_e005_a_handle_that_is_no_unique_field_of_everybody(odd: Odd, configure:
     assert ids() == ["E005"]
 
 
+def test_e005_a_handle_that_does_not_exist(configure: Configure) -> None:
+    configure(HANDLE_FIELD="nickname")
+    [error] = heard()
+    assert "people.User.nickname does not exist" in error.msg
+
+
 @pytest.mark.parametrize("field", ["username", "id", "number", "motto"])
 def test_a_handle_that_is_a_unique_field(odd: Odd, configure: Configure, field: str) -> None:
     odd("User")

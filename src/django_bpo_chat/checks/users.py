@@ -37,9 +37,9 @@ def check_handle() -> Iterator[CheckMessage]:
     field = user_field(name)
     place = f"{get_user_model()._meta.label}.{name}"
     if field is None or field.is_relation or field.null or not is_unique(field):
+        fault = "does not exist" if field is None else "is no unique field that is filled for everybody"
         yield Error(
-            f"{place} is no unique field that is filled for everybody, so it cannot be the handle by which people are "
-            "known.",
+            f"{place} {fault}, so it cannot be the handle by which people are known.",
             hint='Name a field with unique=True and without null=True: BPO_CHAT = {"HANDLE_FIELD": "username"}.',
             id="bpo_chat.E005",
         )
