@@ -20,7 +20,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 
-from tests.clients import ChatSocket, open_socket
+from tests.clients import open_socket
 from tests.person import PASSWORD
 from tests.servers import EXAMPLE_PROJECT, ExampleProcess, Server, database_url, example_environment
 from tests.services import Valkey
@@ -107,20 +107,13 @@ def chat_over_http(wali: Someone, mabel: Someone) -> str:
     return uri
 
 
-def hear_new(socket: ChatSocket, version: int) -> Any:
-    """The changes that lead to this version: older ones may still be on their way from another process."""
-    while (changes := socket.hear())["version"] < version:
-        pass
-    return changes
-
-
 def chat_live(server: ExampleProcess, wali: Someone, mabel: Someone, uri: str) -> None:
     with open_socket(server.ws) as socket:
         socket.introduce(token=mabel.tokens["access"])
         sent = wali.call("POST", f"chats/{uri}/messages/", {"message": "Live"})
-        assert hear_new(socket, sent["version"])["messages"] == [sent]
+        assert socket.hear_version(sent["version"])["messages"] == [sent]
         assert socket.ask("message.send", chat=uri, message="Back")["message"]["seq"] == sent["seq"] + 1
-        assert socket.hear()["version"] == sent["version"] + 1
+        assert socket.hear_version(sent["version"] + 1)["messages"]
         mabel.call("POST", "users/logout/", {"refresh": mabel.tokens["refresh"]})
         assert socket.hear_close() == 4401
 
