@@ -81,14 +81,15 @@ class ChatSocket:
         return self._unheard.popleft() if self._unheard else self._next()
 
     def hear_version(self, version: int) -> Frame:
-        """The changes that lead from the version before to this one. As for every client, older ones do no harm, and
-        what was missed is asked for."""
-        while (
-            (changes := self.hear())["type"] != "changes" or changes["version"] < version or changes["since"] >= version
-        ):
-            if changes["type"] == "changes" and changes["since"] >= version:
-                self.say("resume", chat=changes["chat"], since=version - 1)
-        return changes
+        """The changes that lead to this version, by the one rule of every client: what is older is dropped, and what
+        was missed is asked for."""
+        while True:
+            changes = self.hear()
+            if changes["type"] != "changes" or changes["version"] < version:
+                continue
+            if changes["since"] < version:
+                return changes
+            self.say("resume", chat=changes["chat"], since=version - 1)
 
     def heard(self) -> Sequence[Frame]:
         """All that has been said to this client by now and not been heard yet; a question makes sure of that."""

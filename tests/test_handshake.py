@@ -370,6 +370,7 @@ def test_a_frame_that_breaks_a_sites_code_is_answered_and_the_socket_lives_on(
     assert socket.ask("message.send", chat=uri, message="Hello")["message"]["seq"] == 1
 
 
+@pytest.mark.parametrize("karma", [float("nan"), {1, 2}], ids=["nan", "set"])
 def test_a_card_that_is_no_json_is_a_sites_error_and_no_clients(
     configure: Configure,
     monkeypatch: pytest.MonkeyPatch,
@@ -377,12 +378,13 @@ def test_a_card_that_is_no_json_is_a_sites_error_and_no_clients(
     connect: Connect,
     dial: Dial,
     wali: Person,
+    karma: object,
 ) -> None:
     uri = wali.start()
     socket = connect(wali)
     assert socket.ask("message.send", chat=uri, message="Hello", client_id="c1")["type"] == "ok"
     configure(ADAPTER=f"{GATE}.GroupsAdapter")
-    monkeypatch.setattr(gate.GroupsAdapter, "card", lambda self, user: {"karma": float("nan")})
+    monkeypatch.setattr(gate.GroupsAdapter, "card", lambda self, user: {"karma": karma})
     for client_id in ("c1", "c2"):
         answer = socket.ask("message.send", chat=uri, message="Hello", client_id=client_id)
         assert answer["code"] == "unavailable"

@@ -126,7 +126,7 @@ class Session:
                 await self._say({"type": "ok", **named, **result})
         except ChatError as error:
             await self._say(error_frame(error, frame))
-        except ValueError:  # a site's card that is no JSON
+        except (TypeError, ValueError):  # a site's card that is no JSON
             logger.exception("A frame could not be answered")
             await self._say(error_frame(Unavailable(), frame))
 
