@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
+from django.test.utils import isolate_apps
 
 from django_bpo_chat import operations
 from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.exceptions import Invalid
 from django_bpo_chat.models import Chat
 from tests.fixtures import Configure
-from tests.person import Person
+from tests.person import Person, only_with
 from tests.roles import make_admin
 
 
@@ -200,6 +202,23 @@ def test_authors_edit_their_messages(wali: Person, mabel: Person) -> None:
     assert edited["message"] == "Hello"
     assert edited["version"] == version + 1
     assert wali.messages(uri)["results"] == [edited]
+
+
+@only_with("people.User")
+@isolate_apps("people")
+def test_authors_are_who_they_are_whatever_model_they_come_from(wali: Person, mabel: Person) -> None:
+    """As where a site's backend returns the rows of a subclass, which Django takes for unequal."""
+
+    class Employee(get_user_model()):  # type: ignore[misc]
+        class Meta:
+            app_label = "people"
+
+    employee = Employee(id=mabel.user.pk, user_ptr_id=mabel.user.pk, username=mabel.user.username)
+    assert employee != mabel.user
+    uri = wali.start(mabel)
+    mabel.send(uri)
+    assert operations.edit_message(actor=employee, chat=uri, seq=1, text="Edited").text == "Edited"
+    assert operations.delete_message(actor=employee, chat=uri, seq=1)[1]
 
 
 def test_the_same_text_is_no_edit(wali: Person) -> None:
