@@ -525,6 +525,20 @@ def test_members_are_counted_without_deleted_accounts(wali: Person, mabel: Perso
     assert wali.chat(uri)["member_count"] == 2
 
 
+def test_whoever_gets_the_key_of_a_deleted_account_gets_none_of_its_chats(wali: Person, mabel: Person) -> None:
+    """As where the key is a name."""
+    former, key = wali.start_direct(mabel), mabel.user.pk
+    mabel.user.delete()
+    mabel.user.pk = key
+    mabel.user.save(force_insert=True)
+    current = wali.start_direct(mabel)
+    assert current != former
+    assert mabel.start_direct(wali) == current
+    mabel.send(current)
+    assert [len(wali.messages(uri)["results"]) for uri in (former, current)] == [0, 1]
+    assert mabel.get(f"chats/{former}/").status == 404
+
+
 def test_a_personal_chat_outlives_one_of_the_two(wali: Person, mabel: Person) -> None:
     uri = wali.start_direct(mabel)
     mabel.send(uri, "Goodbye")

@@ -13,14 +13,18 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
-from django.db.models.signals import pre_delete, pre_save
+from django.db.models.signals import post_save, pre_delete, pre_save
 
 from django_bpo_chat import operations
+from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.exceptions import ChatError, NotAMember
 from django_bpo_chat.models import Chat, Membership, Message
+from django_bpo_chat.users import email
+from tests.fixtures import Configure
 from tests.parallel import at_once, with_own_connection
-from tests.person import Answer, Person
+from tests.person import Answer, Person, account
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -445,19 +449,25 @@ def test_deleting_a_message_while_its_authors_account_is_deleted(wali: Person, m
     assert wali.messages(uri)["results"][0]["user"] == {"username": None}
 
 
-def test_adding_somebody_while_their_account_is_deleted(wali: Person, mabel: Person, otis: Person) -> None:
-    uri = wali.start(mabel, otis)
-    otis.leave(uri)
+class LastWords(Adapter):
+    """Whoever is asked about somebody finds that their account is deleted right then."""
 
-    def delete_account(**_: Any) -> None:
-        pre_save.disconnect(delete_account, sender=Membership)
-        at_once(lambda: get_user_model().objects.get(pk=person.user.pk).delete())
+    def may_contact(self, actor: AbstractBaseUser, user: AbstractBaseUser) -> bool:
+        at_once(lambda: account(email(user)).delete())
+        return True
 
+
+def test_adding_somebody_while_their_account_is_deleted(
+    configure: Configure, wali: Person, mabel: Person, otis: Person
+) -> None:
     if connection.vendor == "sqlite":
         pytest.skip("Has one writer at a time.")
-    for person in (otis, Person("ines")):
-        pre_save.connect(delete_account, sender=Membership)
-        assert wali.patch(f"chats/{uri}/", {"username": person.username}).status == 400
+    uri = wali.start(mabel, otis)
+    otis.leave(uri)
+    configure(ADAPTER=f"{__name__}.LastWords")
+    refusals = [wali.patch(f"chats/{uri}/", {"username": person.username}) for person in (otis, Person("ines"))]
+    assert refusals[0].is_same_as(refusals[1])
+    assert (refusals[0].status, refusals[0].json.keys()) == (400, {"username"})
     assert wali.chat(uri)["member_count"] == 2
 
 
@@ -480,6 +490,60 @@ def test_joining_while_ones_account_is_deleted_counts_nobody_for_ever(wali: Pers
         assert joining[0].result().status in {200, 401}
     chat = Chat.objects.get(uri=uri)
     assert chat.member_count == chat.memberships.filter(left_at=None).count() == 1
+
+
+def test_coming_back_while_ones_account_is_deleted_counts_nobody_for_ever(
+    wali: Person, crowd: Callable[[int], Sequence[Person]]
+) -> None:
+    people = crowd(30)
+    uri = wali.start(*people)
+    for person in people:
+        person.leave(uri)
+
+    def come_back(person: Person) -> None:
+        with suppress(ChatError):
+            operations.join_chat(actor=person.user, chat=uri)
+
+    for person in people:
+        at_once(lambda: come_back(person), lambda: account(person.email).delete() and None)  # noqa: B023
+
+    chat = Chat.objects.get(uri=uri)
+    assert chat.member_count == chat.memberships.filter(left_at=None).count() == 1
+
+
+def test_coming_back_to_a_chat_of_nobody_while_ones_account_is_deleted(mabel: Person) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("Has one writer at a time.")
+    uri = mabel.start()
+    mabel.leave(uri)
+    deleting: list[Future[Any]] = []
+
+    def delete_account(**_: Any) -> None:
+        post_save.disconnect(delete_account, sender=Membership)
+        deleting.append(pool.submit(with_own_connection, lambda: account(mabel.email).delete()))
+        time.sleep(0.5)
+
+    with ThreadPoolExecutor(1) as pool:
+        post_save.connect(delete_account, sender=Membership)
+        operations.join_chat(actor=mabel.user, chat=uri)
+        deleting[0].result(10)
+    chat = Chat.objects.get(uri=uri)
+    assert (chat.member_count, chat.owner, chat.memberships.count()) == (0, None, 0)
+
+
+def test_several_accounts_are_deleted_at_once_beside_others(crowd: Callable[[int], Sequence[Person]]) -> None:
+    owner, *people = crowd(5)
+    for _ in range(60):
+        for pair in (people[::3], people[1:3]):
+            operations.start_group(actor=owner.user, members=[person.username for person in pair])
+    users = get_user_model().objects
+    at_once(
+        *[
+            lambda pair=pair: users.filter(pk__in=[each.user.pk for each in pair]).delete()
+            for pair in (people[:2], people[2:])
+        ]
+    )
+    assert set(Chat.objects.values_list("member_count", flat=True)) == {1}
 
 
 def test_accounts_with_many_chats_in_common_are_deleted_at_once(

@@ -13,12 +13,14 @@ from .logins import login_of_session
 
 
 def connect() -> None:
-    """For the user model and its proxies only: a receiver of every model would cost every model its fast delete."""
+    """For the site's users only: a receiver of every model would cost every model its fast delete."""
     user_logged_out.connect(close_sockets)
     for model in apps.get_models():
         if issubclass(model, get_user_model()):
-            pre_delete.connect(release_chats, sender=model)
             post_save.connect(recheck_sockets, sender=model)
+        # A row that extends a user's may be deleted alone; where the user goes with it, Django says that too.
+        if model._meta.concrete_model is get_user_model()._meta.concrete_model:
+            pre_delete.connect(release_chats, sender=model)
             post_delete.connect(recheck_sockets, sender=model)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 else:
     from django.contrib.auth.models import AbstractBaseUser as User
 
-__all__ = ["User", "email", "handle", "handle_field", "is_email", "stored_users", "users_with_handles"]
+__all__ = ["User", "email", "handle", "handle_field", "is_email", "rows_of_users", "stored_users", "users_with_handles"]
 
 
 def handle_field() -> str:
@@ -49,13 +49,20 @@ def handle(user: User | None) -> str | None:
 
 
 def email(user: User) -> str:
-    return str(getattr(user, user.get_email_field_name()))
+    """Empty where there is none."""
+    return str(getattr(user, user.get_email_field_name()) or "")
 
 
 def stored_users() -> "QuerySet[User]":
     """All users, from the database that is written to."""
     user_model = get_user_model()
     return user_model._default_manager.using(router.db_for_write(user_model))
+
+
+def rows_of_users() -> "QuerySet[User]":
+    """Likewise, as they stand in their own table, whatever the site's manager joins, counts or leaves out."""
+    user_model = get_user_model()
+    return QuerySet(user_model, using=router.db_for_write(user_model)).order_by()
 
 
 def users_with_handles(handles: Iterable[str]) -> list[User]:

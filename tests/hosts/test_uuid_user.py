@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_bpo_chat import operations
+from django_bpo_chat.models import Membership
 from django_bpo_chat.testing import ChatSocket
 from django_bpo_chat.users import User, handle
 from tests.hosts.conftest import LogIn
@@ -77,3 +78,20 @@ def test_cards_cost_the_same_for_many_as_for_few(colorful: None, api: LogIn, gre
 
     few, many = ({name: cost(call) for name, call in calls(people)} for people in (others[:2], others))
     assert few == many
+
+
+def test_whoever_is_a_teacher_no_more_keeps_their_chats(chat_user: Callable[..., Any]) -> None:
+    from tests.hosts.uuid_user.models import Teacher
+
+    wali, mabel = chat_user("wali"), chat_user("mabel")
+    Teacher(user_ptr=mabel).save_base(raw=True)
+    group = operations.start_group(actor=mabel, members=[handle(wali)])
+    direct, _ = operations.start_direct(actor=mabel, username=handle(wali))
+    Teacher.objects.get().delete(keep_parents=True)
+    assert Membership.objects.present().of(mabel).count() == 2
+    Teacher(user_ptr=mabel).save_base(raw=True)
+    Teacher.objects.get().delete()
+    for chat in (group, direct):
+        chat.refresh_from_db()
+        assert chat.member_count == 1
+    assert group.owner == wali

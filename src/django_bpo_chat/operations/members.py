@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 
 from django.db import router, transaction
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Concat
 
 from .. import access, signals
-from ..exceptions import NotAllowed, NotFound
+from ..exceptions import NotAllowed, NotAuthenticated, NotFound
+from ..locks import queue
 from ..models import Chat, Membership, lock_order
-from ..users import User, handle, stored_users
+from ..users import User, handle, rows_of_users
 from .change import Change, changing
 
 RELEASED_AT_ONCE = 500
+RELEASE_LOCK = 0x62706F_72656C73  # "bporels" in ASCII: an advisory lock's key, shared by all processes of a site
 
 
 def join_chat(*, actor: User, chat: str) -> Membership:
@@ -60,11 +63,13 @@ def release_user(*, user: User) -> None:
 
     Its messages stay. That is no change of a chat, but where the owner changes: there the site itself acts.
     """
-    with transaction.atomic(using=router.db_for_write(Membership)):
-        Chat.objects.filter(uri="").update(title="")  # no chat, but SQLite's writer lock
+    database = router.db_for_write(Membership)
+    with transaction.atomic(using=database):
+        # One account at a time: of several that are deleted together, each takes the chats that it is in.
+        queue(RELEASE_LOCK, database)
         _release_from_all(user)
         # Whoever would enter one more chat in their name waits from now on, and finds no account.
-        stored_users().select_for_update().filter(pk=user.pk).first()
+        list(rows_of_users().select_for_update().filter(pk=user.pk).values_list("pk"))
         _release_from_all(user)
 
 
@@ -83,6 +88,8 @@ def _release(user: User, chats: Sequence[int]) -> None:
     still_in = list(present.values_list("chat", flat=True))
     present.delete()
     Chat.objects.filter(pk__in=still_in).update(member_count=F("member_count") - 1)
+    # Should somebody else come to have the same key, this is not their chat.
+    locked.filter(kind=Chat.Kind.DIRECT).update(pair=Concat(Value("-"), "uri"))
     for uri in list(locked.filter(owner=user.pk).values_list("uri", flat=True)):
         with changing(None, uri) as change:
             _hand_to_heir(change)
@@ -92,6 +99,8 @@ def _admit(change: Change, user: User) -> Membership:
     """Whoever comes back gets their old row, and sees what a newcomer sees."""
     chat = change.chat
     membership = Membership.objects.of(user).filter(chat=chat).first() or Membership(chat=chat)
+    if membership.pk:
+        _hold(change, user)
     membership.chat, membership.user = chat, user
     membership.role = Membership.Role.MEMBER
     membership.joined_at, membership.left_at = change.time, None
@@ -102,6 +111,16 @@ def _admit(change: Change, user: User) -> Membership:
     change.save_member(membership, "role", "joined_at", "left_at", "first_seq", "read_seq")
     change.signal(signals.member_joined, Membership, membership=membership)
     return membership
+
+
+def _hold(change: Change, user: User) -> None:
+    """Keep the account from being deleted meanwhile, as a foreign key does where the row is new.
+
+    Raises ``NotAuthenticated`` where it is the actor's and gone, and ``Invalid`` where it is another's.
+    """
+    if not rows_of_users().select_for_update(no_key=True).filter(pk=user.pk).values_list("pk"):
+        is_actor = change.actor is not None and change.actor.pk == user.pk
+        raise NotAuthenticated if is_actor else access.nobody("username")
 
 
 def _subordinate(change: Change, username: str) -> Membership:

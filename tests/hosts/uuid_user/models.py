@@ -6,6 +6,9 @@ from django.db import models
 
 
 class UserManager(BaseUserManager["User"]):
+    def get_queryset(self) -> "models.QuerySet[User]":
+        return super().get_queryset().select_related("profile").annotate(group_count=models.Count("groups"))
+
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         user = self.model(email=self.normalize_email(email), **fields)
         user.set_password(password)
@@ -31,3 +34,9 @@ class Profile(models.Model):
 
     def __str__(self) -> str:
         return self.color
+
+
+class Teacher(User):
+    """Has a row beside the user's."""
+
+    subject = models.CharField(max_length=20)
