@@ -16,12 +16,15 @@ from django.conf import LazySettings, settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import BaseBackend, ModelBackend
 from django.core.signals import got_request_exception
+from django.db import DatabaseError, connection
 from django.http import HttpRequest
 from django.test import Client
 from django.utils.timezone import now
 from django.views.debug import ExceptionReporter
 from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
+from django_bpo_chat import users
 from django_bpo_chat.adapter import Adapter, get_adapter
 from django_bpo_chat.users import handle, handle_field
 from tests.fixtures import Configure
@@ -595,3 +598,35 @@ def test_a_bad_token_never_falls_back_to_the_session(wali: Person) -> None:
     client = Client()
     client.force_login(wali.user)
     assert client.get("/api/v1/users/me/", headers={"Authorization": "Bearer garbage"}).status_code == 401
+
+
+# Other people's user models and databases
+
+
+def test_names_may_be_numbers(monkeypatch: pytest.MonkeyPatch, wali: Person) -> None:
+    user_model = get_user_model()
+    monkeypatch.setattr(user_model, "USERNAME_FIELD", user_model._meta.pk.name)
+    unknown, wrong = ({"email": email, "password": "wrong"} for email in ("nobody@email.com", wali.email))
+    refusals = [Visitor().post("users/login/", body) for body in (unknown, wrong)]
+    assert refusals[0].status == 401
+    assert refusals[0].is_same_as(refusals[1])
+    assert wali.log_in()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_defect_is_not_taken_for_a_wrong_password(wali: Person) -> None:
+    """As where a table is missing."""
+    table = OutstandingToken._meta.db_table
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(OutstandingToken, table, f"{table}_elsewhere")
+    try:
+        with pytest.raises(DatabaseError):
+            wali.log_in()
+    finally:
+        with connection.schema_editor() as editor:
+            editor.alter_db_table(OutstandingToken, f"{table}_elsewhere", table)
+
+
+def test_no_email_is_an_empty_one(wali: Person) -> None:
+    wali.user.email = None
+    assert users.email(wali.user) == ""

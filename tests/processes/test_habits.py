@@ -194,6 +194,11 @@ def test_a_site_with_habits_of_its_own(
         chat_live(server, wali, mabel, uri)
 
 
+def copy_database(path: Path) -> None:
+    with closing(sqlite3.connect(connection.settings_dict["NAME"])) as source, closing(sqlite3.connect(path)) as copy:
+        source.backup(copy)
+
+
 def test_chats_are_not_read_from_a_replica_that_lags(
     start: Callable[..., Any], sign_up: SignUp, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -211,17 +216,29 @@ def test_a_token_is_not_judged_by_a_replica_that_lags(
         pytest.skip("A copy is easily had of a file only.")
     wali = sign_up(start(Server, "none"), "wali")
     replica = tmp_path / "replica.sqlite3"
-    with (
-        closing(sqlite3.connect(connection.settings_dict["NAME"])) as source,
-        closing(sqlite3.connect(replica)) as copy,
-    ):
-        source.backup(copy)
+    copy_database(replica)
     server = start(Server, "replica", REPLICA=str(replica), ON_REPLICA="people")
     with httpx.Client(base_url=server.http) as http:
         headers = {"Authorization": f"Bearer {wali.tokens['access']}"}
         assert http.get("/api/v1/users/me/", headers=headers).status_code == 200
         get_user_model().objects.filter(username="wali").update(is_active=False)
         assert http.get("/api/v1/users/me/", headers=headers).status_code == 401
+
+
+def test_a_log_out_is_not_judged_by_a_replica_that_lags(
+    start: Callable[..., Any], sign_up: SignUp, tmp_path: Path
+) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("A copy is easily had of a file only.")
+    wali = sign_up(start(Server, "none"), "wali")
+    replica = tmp_path / "replica.sqlite3"
+    copy_database(replica)
+    server = start(Server, "replica,no_rotation", REPLICA=str(replica), ON_REPLICA="token_blacklist")
+    with httpx.Client(base_url=server.http) as http:
+        token = {"refresh": wali.tokens["refresh"]}
+        assert http.post("/api/v1/users/refresh/", json=token).status_code == 200
+        assert http.post("/api/v1/users/logout/", json=token).status_code == 204
+        assert http.post("/api/v1/users/refresh/", json=token).status_code == 401
 
 
 @pytest.mark.parametrize("habits", ["core_layer", "layer_of_its_own,one_thread,no_sweep"])
@@ -264,3 +281,16 @@ def test_60_sends_at_once_on_a_stock_sqlite_with_atomic_requests(start: Callable
     with ThreadPoolExecutor(60) as senders:
         assert Counter(senders.map(send, range(60))) == {201: 60}
     assert wali.call("GET", f"chats/{uri}")["last_message"]["seq"] == 60
+
+
+def test_20_refreshes_at_once_on_a_stock_sqlite(start: Callable[..., Any], sign_up: SignUp) -> None:
+    wali = sign_up(start(Server, "atomic_requests,deferred"), "wali")
+    log_in = {"email": wali.email, "password": PASSWORD}
+    tokens = [wali.call("POST", "users/login/", log_in)["refresh"] for _ in range(20)]
+
+    def refresh(token: str) -> int:
+        return wali.http.post("users/refresh/", json={"refresh": token}).status_code
+
+    with ThreadPoolExecutor(20) as callers:
+        assert Counter(callers.map(refresh, tokens)) == {200: 20}
+        assert Counter(callers.map(refresh, tokens)) == {401: 20}

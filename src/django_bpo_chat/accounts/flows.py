@@ -7,12 +7,13 @@ from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 from uuid import uuid4
 
+from django.apps import apps
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.models import update_last_login
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, IntegrityError, connections, router, transaction
-from django.db.models import Field, Value
+from django.db import DatabaseError, IntegrityError, router, transaction
+from django.db.models import Field, IntegerField, Value
 from django.db.models.functions import Lower
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -24,10 +25,12 @@ from rest_framework_simplejwt.tokens import RefreshToken
 from .. import events
 from ..adapter import get_adapter
 from ..exceptions import DATABASE_AWAY, Invalid, NotAuthenticated
+from ..locks import lock_first, queue
 from ..tokens import LOGIN_CLAIM, BearerAuthentication, new_refresh_token
-from ..users import User, handle, handle_field, stored_users
+from ..users import User, handle, handle_field, rows_of_users, stored_users
 
 TAKEN = _("This is taken already.")
+BLACKLIST = "rest_framework_simplejwt.token_blacklist"
 ASCII_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 SIGN_UP_LOCK = 0x62706F_63686174  # "bpochat" in ASCII: an advisory lock's key, shared by all processes of a site
 
@@ -48,7 +51,7 @@ def sign_up(*, username: str, email: str, password: str, **extra: Any) -> tuple[
     database = router.db_for_write(type(user))
     try:
         with transaction.atomic(using=database):
-            _queue_sign_ups(database)
+            queue(SIGN_UP_LOCK, database)
             _check_free(user, written)
             user.save(using=database, force_insert=True)  # never over somebody's row
             return user, new_refresh_token(user)
@@ -60,11 +63,11 @@ def sign_up(*, username: str, email: str, password: str, **extra: Any) -> tuple[
 def log_in(request: HttpRequest, *, email: str, password: str) -> RefreshToken:
     """The tokens of a new log-in. Raises ``NotAuthenticated``, after the same work whatever was wrong."""
     known = _user_with(email)
-    username = known.get_username() if known else uuid4().hex
+    username = known.get_username() if known else _nobodys_name()
     user = authenticate(request, **{get_user_model().USERNAME_FIELD: username, "password": password})
     if user is None or known is None or user.pk != known.pk or not api_settings.USER_AUTHENTICATION_RULE(user):
         raise NotAuthenticated(_("No active account has this email and password."))
-    with _account_that_lasts():
+    with _account_that_lasts(user):
         if api_settings.UPDATE_LAST_LOGIN:
             update_last_login(type(user), user)
         return new_refresh_token(user)
@@ -75,15 +78,17 @@ def refresh(raw_token: str) -> dict[str, str]:
 
     Raises ``NotAuthenticated``. Of several uses of one rotating token at the same moment one gets through.
     """
-    token = _live_token(raw_token)
+    token, user = _live_token(raw_token)
     if not api_settings.ROTATE_REFRESH_TOKENS:
         return {"access": str(token.access_token)}
-    successor = _live_token(raw_token)
+    successor, _user = _live_token(raw_token)
     successor.set_jti()
     successor.set_exp()
     successor.set_iat()
     # In one transaction, so that a failure leaves the old one alive.
-    with _account_that_lasts(), transaction.atomic(using=router.db_for_write(get_user_model())):
+    database = router.db_for_write(get_user_model())
+    with _account_that_lasts(user), transaction.atomic(using=database):
+        lock_first(database)
         successor.outstand()
         if api_settings.BLACKLIST_AFTER_ROTATION:
             _retire(token)
@@ -92,7 +97,7 @@ def refresh(raw_token: str) -> dict[str, str]:
 
 def log_out(raw_token: str) -> None:
     """End a log-in: its refresh token is dead, its sockets close. Raises ``NotAuthenticated``."""
-    token = _live_token(raw_token)
+    token, _user = _live_token(raw_token)
     _retire(token)
     if LOGIN_CLAIM in token:
         events.logged_out(token[LOGIN_CLAIM])
@@ -103,12 +108,12 @@ def token_pair(token: RefreshToken) -> dict[str, str]:
 
 
 @contextmanager
-def _account_that_lasts() -> Iterator[None]:
+def _account_that_lasts(user: User) -> Iterator[None]:
     """Around writes for an account that may be deleted at the same moment. Raises ``NotAuthenticated`` then."""
     try:
         yield
     except DatabaseError as error:  # a foreign key, or an update of a row that has gone
-        if isinstance(error, DATABASE_AWAY):
+        if isinstance(error, DATABASE_AWAY) or rows_of_users().filter(pk=user.pk).exists():
             raise
         raise NotAuthenticated from error
 
@@ -179,17 +184,6 @@ def _normalized(text: str) -> str:
     return unicodedata.normalize("NFKC", text).strip()
 
 
-def _queue_sign_ups(database: str) -> None:
-    """Until the transaction ends, nobody else checks which names are free."""
-    connection = connections[database]
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SIGN_UP_LOCK])
-    else:  # changes no row, but takes SQLite's writer lock
-        no_name = {get_user_model().USERNAME_FIELD: ""}
-        stored_users().filter(**no_name).update(**no_name)
-
-
 def _user_with(email: str) -> User | None:
     """The one user of this email. Of several old accounts that differ in case or form only, the one written like this.
 
@@ -208,15 +202,32 @@ def _spelled(users: list[User], field: str, text: str) -> list[User]:
     return [user for user in users if getattr(user, field) == text]
 
 
-def _live_token(raw_token: str) -> RefreshToken:
+def _nobodys_name() -> str:
+    """For the site's backends to look for, of the kind that names are."""
+    is_number = isinstance(get_user_model()._meta.get_field(get_user_model().USERNAME_FIELD), IntegerField)
+    return "0" if is_number else uuid4().hex
+
+
+def _live_token(raw_token: str) -> tuple[RefreshToken, User]:
+    """The token, and whose it is. Raises ``NotAuthenticated``."""
     try:
         token = RefreshToken(raw_token)  # type: ignore[arg-type]  # simplejwt says Token, and takes text
+        _check_alive(token)
         user = BearerAuthentication().get_user(token)
     except (TokenError, AuthenticationFailed, KeyError) as error:  # simplejwt takes the id for granted
         raise NotAuthenticated from error
     if not api_settings.USER_AUTHENTICATION_RULE(user):
         raise NotAuthenticated
-    return token
+    return token, user
+
+
+def _check_alive(token: RefreshToken) -> None:
+    """simplejwt asks a replica, if there is one, which may not have heard of a log-out."""
+    if apps.is_installed(BLACKLIST):
+        blacklisted = apps.get_model("token_blacklist", "BlacklistedToken")._default_manager
+        retired = blacklisted.using(router.db_for_write(blacklisted.model))
+        if retired.filter(token__jti=token[api_settings.JTI_CLAIM]).exists():
+            raise NotAuthenticated
 
 
 def _retire(token: RefreshToken) -> None:

@@ -48,6 +48,8 @@ for habit in os.environ["HABITS"].split(","):
         case "replica":
             databases["replica"] = dict(DATABASE, NAME=os.environ["REPLICA"])
             DATABASE_ROUTERS = [PrimaryForWriting()]
+        case "no_rotation":
+            SIMPLE_JWT = {"UPDATE_LAST_LOGIN": True}
         case "rest_framework":
             REST_FRAMEWORK = {
                 "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.BasicAuthentication"],
