@@ -1,10 +1,11 @@
 """What the HTTP views of the package share: who is asking, strict JSON in, the contract's errors out."""
 
 import logging
+from inspect import signature
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ObjectDoesNotExist, SuspiciousOperation
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import connections, transaction
 from django.http import Http404, HttpRequest, UnreadablePostError
@@ -19,7 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.throttling import BaseThrottle
-from rest_framework.views import APIView, exception_handler
+from rest_framework.views import APIView
 
 from . import wire
 from .conf import chat_settings
@@ -136,6 +137,15 @@ class ChatAPIView(APIView):
         """Django would decode the query string, too, with the charset that the content type of a body names."""
         request._request.encoding = "utf-8"
         super().initial(request, *args, **kwargs)
+        self._leave_out_the_prefix()
+
+    def _leave_out_the_prefix(self) -> None:
+        """A site may mount the API below parts of its own, a version or a tenant, of which the views know nothing."""
+        handler = getattr(self, (self.request.method or "").lower(), self.http_method_not_allowed)
+        known = signature(handler).parameters
+        if not any(each.kind is each.VAR_KEYWORD for each in known.values()):
+            for name in self.kwargs.keys() - known.keys():
+                del self.kwargs[name]
 
     def perform_authentication(self, request: Request) -> None:
         """Raises ``NotAuthenticated`` for a user that a class of the site's has found without looking whether they
@@ -201,27 +211,38 @@ def _check_media_type(request: Request) -> None:
         raise drf.UnsupportedMediaType(request._request.META.get("CONTENT_TYPE", ""))
 
 
-def error_response(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """An exception in the contract's shapes; None for one that is nobody's input but a defect."""
+def error_response(exc: Exception, _context: dict[str, Any]) -> Response | None:
+    """An exception in the contract's shapes; None for one that is nobody's input but a defect.
+
+    REST framework's own handler would also undo the transaction around a test of a site with ``ATOMIC_REQUESTS``.
+    """
     if isinstance(exc, Invalid):
         return Response(exc.fields, exc.status)
     if isinstance(exc, SuspiciousOperation):  # as Django calls a query string of thousands of fields
         exc = ChatError()
     if isinstance(exc, Http404):
         exc = NotFound()
+    if isinstance(exc, PermissionDenied):
+        exc = NotAllowed()
     if isinstance(exc, ChatError):
         return Response(_body(exc.code, exc.detail), exc.status, headers=HEADERS.get(exc.code))
-    response = exception_handler(exc, context)
-    if response is not None:
-        response.data = _body(CODES.get(response.status_code, ChatError.code), _detail(exc))
-    return response
+    if isinstance(exc, drf.APIException):
+        code = CODES.get(exc.status_code, ChatError.code)
+        return Response(_body(code, _detail(exc)), exc.status_code, headers=_headers(exc))
+    return None
 
 
-def _detail(exc: Exception) -> Any:
+def _detail(exc: drf.APIException) -> Any:
     """Every 401 reads the same: it does not tell what was wrong with a token or whose it was."""
     if isinstance(exc, drf.AuthenticationFailed | drf.NotAuthenticated):
         return NotAuthenticated.detail
-    return getattr(exc, "detail", NotAllowed.detail)
+    return exc.detail
+
+
+def _headers(exc: drf.APIException) -> dict[str, str]:
+    """Those that REST framework has noted on the exception."""
+    noted = {"WWW-Authenticate": getattr(exc, "auth_header", None), "Retry-After": getattr(exc, "wait", None)}
+    return {name: str(value) for name, value in noted.items() if value}
 
 
 def _body(code: str, detail: Any) -> dict[str, str]:
