@@ -28,6 +28,7 @@ from rest_framework.authentication import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import DjangoModelPermissions, IsAdminUser, IsAuthenticated
+from rest_framework.throttling import SimpleRateThrottle
 from rest_framework_simplejwt import settings as simplejwt
 
 from django_bpo_chat.accounts.serializers import SignUpInput
@@ -271,6 +272,10 @@ class ByChoice(CursorPagination):
         ("SERIALIZERS", {"send_message": f"{__name__}.WithoutMessage"}),
         ("SERIALIZERS", {"send_message": f"{__name__}.WithOptionalMessage"}),
         ("THROTTLE_CLASSES", ["rest_framework.permissions.IsAuthenticated"]),
+        ("THROTTLE_CLASSES", [f"{__name__}.Burst"]),
+        ("ADAPTER", f"{__name__}.OfNothing"),
+        ("ADAPTER", f"{__name__}.OfManyRows"),
+        ("ADAPTER", f"{__name__}.OfLetters"),
     ],
 )
 def test_e004_a_dotted_path_that_leads_nowhere_or_to_something_else(
@@ -278,6 +283,30 @@ def test_e004_a_dotted_path_that_leads_nowhere_or_to_something_else(
 ) -> None:
     settings.BPO_CHAT = {key: value}
     assert ids(deploy=True) == ["E004"]
+
+
+class Burst(SimpleRateThrottle):
+    """Its rate is in no setting."""
+
+    scope = "burst"
+
+
+class OfNothing(Adapter):
+    card_related = ["profile"]
+
+
+class OfManyRows(Adapter):
+    card_related = ["groups"]
+
+
+class OfLetters(Adapter):
+    card_related = "profile"
+
+
+def test_e004_names_what_a_card_cannot_read(settings: LazySettings) -> None:
+    settings.BPO_CHAT = {"ADAPTER": f"{__name__}.OfNothing"}
+    [error] = heard()
+    assert "'profile'" in error.msg and "card_related" in error.msg
 
 
 def test_e004_names_what_a_serializer_and_a_pagination_class_lack(settings: LazySettings) -> None:
@@ -478,6 +507,15 @@ def test_a_site_without_urls_has_no_accounts(settings: LazySettings) -> None:
     settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != BLACKLIST]
     del settings.ROOT_URLCONF
     assert ids(deploy=True) == ["W011"]
+
+
+def test_e024_a_user_model_whose_manager_simplejwt_does_not_find(odd: Odd, settings: LazySettings) -> None:
+    odd("PeopleUser")
+    assert ids() == ["E024"]
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != BLACKLIST]
+    assert ids() == ["W001"]
+    settings.ROOT_URLCONF = CHATS_ALONE
+    assert ids() == []
 
 
 @pytest.mark.parametrize("field", ["uuid", "nickname", "full_name", "friend", "following"])

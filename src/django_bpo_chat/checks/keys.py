@@ -8,7 +8,9 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from ..conf import DEFAULTS
@@ -148,8 +150,44 @@ def _without_its_tokens(authentication: Any) -> str:
     return f"needs {TOKENS!r} in INSTALLED_APPS" if asks and not apps.is_installed(TOKENS) else ""
 
 
+def _unrelated(adapter: Any) -> str:
+    """What keeps users from being loaded with what their cards read."""
+    names = adapter.card_related
+    if not isinstance(names, list | tuple):
+        return f"has a card_related of {names!r}, which is no list"
+    wrong = [name for name in names if not _is_relation(name)]
+    return f"has a card_related of {wrong[0]!r}, which leads from a user to no single row" if wrong else ""
+
+
+def _is_relation(name: str) -> bool:
+    model: Any = get_user_model()
+    for part in name.split("__"):
+        try:
+            field = model._meta.get_field(part)
+        except FieldDoesNotExist:
+            return False
+        if not (field.many_to_one or field.one_to_one):
+            return False
+        model = field.related_model
+    return True
+
+
+def _without_rate(throttle: Any) -> str:
+    """What REST framework would say of a throttle with each request."""
+    if issubclass(throttle, import_string("rest_framework.throttling.SimpleRateThrottle")):
+        try:
+            throttle()
+        except ImproperlyConfigured as error:
+            return f"does not work: {error}"
+    return ""
+
+
 TARGETS: dict[str, Kind] = {
-    "ADAPTER": _subclass_of("django_bpo_chat.adapter.Adapter"),
+    "ADAPTER": _subclass_of(
+        "django_bpo_chat.adapter.Adapter",
+        _unrelated,
+        ", whose card_related is a list of the user model's relations to single rows",
+    ),
     "AUTHENTICATION_CLASSES": _subclass_of(
         "rest_framework.authentication.BaseAuthentication",
         _without_its_tokens,
@@ -166,7 +204,11 @@ TARGETS: dict[str, Kind] = {
         _is_permission,
         _on_a_queryset,
     ),
-    "THROTTLE_CLASSES": _subclass_of("rest_framework.throttling.BaseThrottle"),
+    "THROTTLE_CLASSES": _subclass_of(
+        "rest_framework.throttling.BaseThrottle",
+        _without_rate,
+        ", with a rate for its scope in REST_FRAMEWORK['DEFAULT_THROTTLE_RATES']",
+    ),
 }
 
 

@@ -57,6 +57,17 @@ def check_user_ids() -> Iterator[CheckMessage]:
         )
 
 
+@check(Tags.models, Tags.urls)
+def check_user_manager() -> Iterator[CheckMessage]:
+    lists_tokens = apps.is_installed(BLACKLIST) and mounts("SignUpView", "LogInView", "RefreshView", "LogOutView")
+    if lists_tokens and not hasattr(get_user_model(), "objects"):
+        yield Error(
+            f"{get_user_model()._meta.label} has no manager called objects, by which simplejwt finds whose a token is.",
+            hint="Add objects = BaseUserManager() to it; the others stay as they are.",
+            id="bpo_chat.E024",
+        )
+
+
 @check(Tags.security, deploy=True)
 def check_signing_key() -> Iterator[CheckMessage]:
     algorithm, key = _jwt().ALGORITHM, _jwt().SIGNING_KEY or ""

@@ -132,3 +132,12 @@ class FilledEmailUser(AbstractOddUser):
         constraints: ClassVar = [
             models.UniqueConstraint(Lower("email"), name="odd_filled_email", condition=~Q(email="")),
         ]
+
+
+class PeopleUser(AbstractBaseUser):
+    username = models.CharField(max_length=150, unique=True)
+    email = models.EmailField(unique=True)
+
+    people: ClassVar = BaseUserManager[Any]()
+
+    USERNAME_FIELD = "username"

@@ -1,5 +1,5 @@
 import uuid
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
@@ -7,7 +7,8 @@ from django.db import models
 
 class UserManager(BaseUserManager["User"]):
     def get_queryset(self) -> "models.QuerySet[User]":
-        return super().get_queryset().select_related("profile").annotate(group_count=models.Count("groups"))
+        users = super().get_queryset().select_related("profile")
+        return cast("models.QuerySet[User]", users.annotate(group_count=models.Count("groups")))
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         user = self.model(email=self.normalize_email(email), **fields)
