@@ -153,6 +153,35 @@ def test_nothing_but_the_token_counts_where_a_token_was_said(
     assert garbage.hear_close() == 4401
 
 
+@pytest.mark.parametrize("origin", [EVIL, "the site", None])
+def test_a_token_proves_nothing_to_a_class_that_finds_somebody_without_one(
+    configure: Configure, live: LiveServer, dial: Dial, wali: Person, mabel: Person, origin: str | None
+) -> None:
+    headers = {"X-Forwarded-User": str(wali.user.pk)}
+    if origin is not None:
+        headers["Origin"] = live.http if origin == "the site" else origin
+    proxy, bearer = f"{GATE}.ChallengingProxy", "django_bpo_chat.tokens.BearerAuthentication"
+    for classes in ([proxy], [proxy, bearer]):
+        configure(AUTHENTICATION_CLASSES=classes)
+        garbage = dial(headers=headers)
+        garbage.say("hello", token="garbage")
+        assert garbage.hear_close() == 4401
+    socket = dial(headers=headers)
+    socket.introduce(token=mabel.access)
+    assert socket.ready["user"] == {"username": mabel.username}
+    assert socket.ask("auth", token="garbage")["code"] == "not_authenticated"
+
+
+def test_a_token_counts_together_with_the_headers_that_its_class_wants_beside_it(
+    configure: Configure, dial: Dial, wali: Person
+) -> None:
+    configure(AUTHENTICATION_CLASSES=[f"{GATE}.TokenOfTenant"])
+    dial(headers={"X-Tenant": "north", "Origin": EVIL}).introduce(token=wali.access)
+    stranger = dial(headers={"X-Tenant": "south", "Origin": EVIL})
+    stranger.say("hello", token=wali.access)
+    assert stranger.hear_close() == 4401
+
+
 def test_tokens_that_the_site_takes_from_a_header_of_its_own(
     monkeypatch: pytest.MonkeyPatch, dial: Dial, wali: Person, mabel: Person
 ) -> None:

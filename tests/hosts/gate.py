@@ -55,6 +55,23 @@ class NamedByProxy(BaseAuthentication):
         return None if key is None else (get_user_model().objects.get(pk=key), None)
 
 
+class ChallengingProxy(NamedByProxy):
+    """As a class that would have its site answer 401, and not 403."""
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Proxy"
+
+
+class TokenOfTenant(BaseAuthentication):
+    """None of simplejwt's classes; and a token counts with the name of a tenant beside it."""
+
+    def authenticate(self, request: Request) -> Any:
+        return BearerAuthentication().authenticate(request) if request.headers.get("X-Tenant") == "north" else None
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
 class Tenant(BearerAuthentication):
     """Notes on the user what the token says beside."""
 

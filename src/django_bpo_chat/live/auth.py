@@ -20,7 +20,16 @@ from ..http import ChatAPIView, is_active_user
 from ..logins import login_of_session, password_stamp
 from ..tokens import LOGIN_CLAIM
 from ..users import User
-from .requests import Headers, Scope, has_foreign_origin, headers_with_token, request_of, trusted_headers, view_of
+from .requests import (
+    Headers,
+    Scope,
+    has_foreign_origin,
+    headers_with_token,
+    headers_without_token,
+    request_of,
+    trusted_headers,
+    view_of,
+)
 
 TRUSTED_SECONDS = 300
 """Until a login without an expiry of its own is looked at again; what a log-out may take where the bus has lost it."""
@@ -79,7 +88,7 @@ class Handshake:
         """Whom a token proves that came in a frame. Raises ``NotAuthenticated`` or ``Unavailable``."""
         for each in ChatAPIView().get_authenticators():
             headers = headers_with_token(self._scope, each, token)
-            if headers is not None:
+            if headers is not None and not self._finds_without_token(each):
                 with suppress(NotAuthenticated):
                     login = self._login(each, headers, lambda: self.token_login(token))
                     if login is not None:
@@ -109,6 +118,13 @@ class Handshake:
         if not has_foreign_origin(self._scope):
             return every
         return [each for each in every if isinstance(each, JWTAuthentication)]
+
+    def _finds_without_token(self, authentication: BaseAuthentication) -> bool:
+        """Whether it goes by something else, such as the header of a proxy: whatever token is said, the browser may be
+        on the page of another site."""
+        with suppress(*REFUSALS):
+            return authentication.authenticate(request_of(self._scope, headers_without_token(self._scope))) is not None
+        return False
 
     def _login_again(self) -> Login:
         login = self.login()

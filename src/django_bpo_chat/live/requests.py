@@ -59,10 +59,18 @@ def headers_with_token(scope: Scope, authentication: BaseAuthentication, token: 
     scheme = (authentication.authenticate_header(request_of(scope, _headers(scope))) or "").partition(" ")[0]
     if not scheme or not token.isascii():
         return None
-    jwt_header = jwt_settings.AUTH_HEADER_NAME.removeprefix("HTTP_").replace("_", "-").lower().encode()
-    header = jwt_header if isinstance(authentication, JWTAuthentication) else b"authorization"
-    others = _headers(scope, without=[b"cookie", b"authorization", jwt_header])
-    return [*others, (header, f"{scheme} {token}".encode())]
+    header = _jwt_header() if isinstance(authentication, JWTAuthentication) else b"authorization"
+    return [*headers_without_token(scope), (header, f"{scheme} {token}".encode())]
+
+
+def headers_without_token(scope: Scope) -> Headers:
+    """Nor the cookies. By any of the others a proxy may still say who it is."""
+    return _headers(scope, without=[b"cookie", b"authorization", _jwt_header()])
+
+
+def _jwt_header() -> bytes:
+    name: str = jwt_settings.AUTH_HEADER_NAME
+    return name.removeprefix("HTTP_").replace("_", "-").lower().encode()
 
 
 def _headers(scope: Scope, without: Iterable[bytes] = ()) -> Headers:
