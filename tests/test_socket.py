@@ -551,7 +551,26 @@ def test_a_session_that_cannot_be_looked_at_ends_the_socket(
     monkeypatch.setattr(sessions.SessionStore, "is_away", True)
     assert socket.hear_close() == 4503
     refused = dial(headers=cookie(browser, live.http))
+    refused.say("hello")
     assert refused.hear_close() == 4503
+    assert logged_errors(caplog) == ["What a socket asked for has failed"] * 2
+
+
+def test_a_session_that_cannot_be_looked_at_does_not_matter_where_a_token_is_said(
+    settings: LazySettings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    live: LiveServer,
+    dial: Dial,
+    wali: Person,
+) -> None:
+    browser = session(wali)
+    settings.SESSION_ENGINE = "tests.sessions"
+    monkeypatch.setattr(sessions.SessionStore, "is_away", True)
+    dial(headers=cookie(browser, live.http)).introduce(token=wali.access)
+    garbage = dial(headers=cookie(browser, live.http))
+    garbage.say("hello", token="garbage")
+    assert garbage.hear_close() == 4401
     assert logged_errors(caplog) == ["What a socket asked for has failed"] * 2
 
 

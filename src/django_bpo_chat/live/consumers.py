@@ -8,7 +8,7 @@ from channels.consumer import AsyncConsumer
 
 from .. import wire
 from ..conf import chat_settings
-from ..exceptions import ChatError, CloseCode, Invalid, NotAuthenticated, close_code
+from ..exceptions import ChatError, CloseCode, Invalid, NotAuthenticated, Unavailable, close_code
 from ..serializers import validated
 from .auth import Handshake, Login, has_token_in_url
 from .frames import FRAMES, Frame, HelloInput
@@ -64,7 +64,12 @@ class ChatConsumer(AsyncConsumer):
 
     async def _hello(self, hub: Hub, reader: Reader, handshake: Handshake) -> Login:
         """The login that the handshake or the first frame proves."""
-        login = await hub.database.run(handshake.login)
+        login: Login | None = None
+        refusal: ChatError = NotAuthenticated()
+        try:
+            login = await hub.database.run(handshake.login)
+        except Unavailable as error:
+            refusal = error  # of which a token in ``hello`` has no need, as of a cookie that nobody can look at
         frame = await asyncio.wait_for(reader.frame(), chat_settings.hello_seconds)
         if frame.get("type") != "hello":
             raise Refused(CloseCode.BAD_FRAMES if login else CloseCode.NOT_AUTHENTICATED)
@@ -76,7 +81,7 @@ class ChatConsumer(AsyncConsumer):
         if "token" in hello:
             return await hub.database.run(handshake.token_login, hello["token"])
         if login is None:
-            raise NotAuthenticated
+            raise refusal
         return login
 
     async def _say(self, frame: Dict) -> None:
