@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import count
@@ -12,9 +14,10 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import DatabaseError, connection
 from django.test import Client
+from django.utils import functional
 from rest_framework_simplejwt import authentication
 from websockets.exceptions import ConnectionClosed
 
@@ -312,6 +315,51 @@ def test_a_permission_is_asked_anew_each_time(configure: Configure, connect: Con
     wali.user.first_name = "Suspended"
     wali.user.save()
     assert socket.ask("message.send", chat=uri, message="Hello")["code"] == "not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("key", "asking"), [("PERMISSION_CLASSES", [f"{GATE}.MaySend"]), ("ADAPTER", f"{GATE}.MaySendAdapter")]
+)
+def test_a_right_that_is_taken_away_is_gone_with_the_next_frame(
+    configure: Configure, connect: Connect, wali: Person, key: str, asking: object
+) -> None:
+    uri = wali.start()
+    configure(**{key: asking})
+    socket = connect(wali)
+    for grant, answer in ((True, "ok"), (False, "error"), (True, "ok")):
+        wali.user.user_permissions.set(Permission.objects.filter(codename="add_message") if grant else [])
+        assert socket.ask("message.send", chat=uri, message="Hello")["type"] == answer
+
+
+@its_users
+@pytest.mark.parametrize("kept", [None, functools.cached_property, functional.cached_property], ids=str)
+def test_a_right_that_a_class_has_looked_at_is_gone_with_the_next_look_at_the_user(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch, connect: Connect, wali: Person, kept: Any
+) -> None:
+    if kept is not None:
+        may_send = kept(lambda user: user.has_perm(gate.MAY_SEND))
+        may_send.__set_name__(type(wali.user), "may_send")
+        monkeypatch.setattr(type(wali.user), "may_send", may_send, raising=False)
+    configure(AUTHENTICATION_CLASSES=[f"{GATE}.Curious"], PERMISSION_CLASSES=[f"{GATE}.MaySend"], SWEEP_SECONDS=0.3)
+    wali.user.user_permissions.set(Permission.objects.filter(codename="add_message"))
+    uri = wali.start()
+    socket = connect(wali)
+    assert socket.ask("message.send", chat=uri, message="Hello")["type"] == "ok"
+    wali.user.user_permissions.clear()
+    tries = count()
+    while socket.ask("message.send", chat=uri, message="Hello")["type"] == "ok":
+        assert next(tries) < 100
+        time.sleep(0.1)
+
+
+def test_what_a_permission_notes_on_the_user_the_sites_other_code_finds(
+    configure: Configure, connect: Connect, wali: Person
+) -> None:
+    configure(PERMISSION_CLASSES=[f"{GATE}.NotesTenant"], ADAPTER=f"{GATE}.TenantAdapter")
+    uri = wali.start()
+    assert wali.send(uri, "Hello")["message"] == "Hello from the north"
+    sent = connect(wali).ask("message.send", chat=uri, message="Hello")
+    assert sent["message"]["message"] == "Hello from the north"
 
 
 @pytest.mark.parametrize("error", gate.REFUSALS, ids=lambda error: f"{error.__module__}.{error.__name__}")

@@ -19,6 +19,13 @@ from django_bpo_chat.serializers import SendMessageInput
 from django_bpo_chat.tokens import BearerAuthentication
 from django_bpo_chat.users import User
 
+MAY_SEND = "bpo_chat.add_message"
+
+
+def may_send(user: Any) -> bool:
+    """By the user's own property, where a test has given them one."""
+    return bool(user.may_send if hasattr(user, "may_send") else user.has_perm(MAY_SEND))
+
 
 class TokenInCookie(BearerAuthentication):
     """The cookie, or else the header."""
@@ -81,9 +88,31 @@ class Tenant(BearerAuthentication):
         return user
 
 
+class Curious(BearerAuthentication):
+    """Looks at what they may do before anybody else does."""
+
+    def get_user(self, validated_token: Any) -> Any:
+        user: Any = super().get_user(validated_token)
+        may_send(user)
+        return user
+
+
 class OfATenant(BasePermission):
     def has_permission(self, request: Any, view: Any) -> bool:
         return bool(request.user.tenant == "north")
+
+
+class MaySend(BasePermission):
+    def has_permission(self, request: Any, view: Any) -> bool:
+        return bool(request.method in SAFE_METHODS or may_send(request.user))
+
+
+class NotesTenant(BasePermission):
+    """Tells the site's other code what it has found out."""
+
+    def has_permission(self, request: Any, view: Any) -> bool:
+        request.user.tenant = "north"
+        return True
 
 
 class ReadOnly(IsAuthenticated):
@@ -177,3 +206,15 @@ class GroupsAdapter(Adapter):
 
     def card(self, user: User) -> dict[str, Any]:
         return {"groups": [group.name for group in user.groups.all()]}
+
+
+class MaySendAdapter(Adapter):
+    def clean_message(self, actor: Any, chat: Any, text: str) -> str:
+        if not actor.has_perm(MAY_SEND):
+            raise NotAllowed
+        return text
+
+
+class TenantAdapter(Adapter):
+    def clean_message(self, actor: Any, chat: Any, text: str) -> str:
+        return f"{text} from the {actor.tenant}"

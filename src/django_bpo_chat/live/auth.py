@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
@@ -95,13 +96,17 @@ class Handshake:
                         return login
         raise NotAuthenticated
 
-    def check_permissions(self, login: Login, method: str = "GET", chat: str | None = None) -> None:
-        """Ask the site's permission classes, as of a request with this method for this chat.
+    def check_permissions(self, login: Login, method: str = "GET", chat: str | None = None) -> User:
+        """The user, whom the site's permission classes permit a request with this method for this chat.
+
+        It is a copy: what they and whoever acts for the user keep on it, such as Django the user's permissions, lasts
+        as long as with a request.
 
         Raises ``NotAllowed``, ``Unavailable``, or what one of the classes may mean, ``NotAuthenticated``.
         """
         request = request_of(self._scope, login.headers, method, chat)
-        request.user, request.auth = login.user, login.token
+        user = request.user = copy(login.user)
+        request.auth = login.token
         request._authenticator = login.authentication  # type: ignore[attr-defined]  # noqa: SLF001  (as REST framework does)
         view = view_of(request)
         try:
@@ -110,6 +115,7 @@ class Handshake:
             raise _meaning(error, NotAllowed) from error
         if not permitted:
             raise NotAllowed
+        return user
 
     def _authentications(self) -> list[BaseAuthentication]:
         """On the page of another site only those by tokens that a script has to know: whatever else the handshake

@@ -66,7 +66,7 @@ class ReadInput(FrameInput, MarkReadInput):
 
 
 async def send_message(session: "Session", values: Data) -> Result:
-    return await session.perform("POST", values["chat"], _send, session.user, values)
+    return await session.perform("POST", values["chat"], _send, values)
 
 
 def _send(actor: User, values: Data) -> Result:
@@ -78,10 +78,12 @@ def _send(actor: User, values: Data) -> Result:
 
 
 async def mark_read(session: "Session", values: Data) -> Result | None:
-    seq, unread_count = await session.perform(
-        "PUT", values["chat"], operations.mark_read, actor=session.user, chat=values["chat"], seq=values["seq"]
-    )
+    seq, unread_count = await session.perform("PUT", values["chat"], _mark_read, values)
     return {"seq": seq, "unread_count": unread_count} if "id" in values else None
+
+
+def _mark_read(actor: User, values: Data) -> tuple[int, int]:
+    return operations.mark_read(actor=actor, chat=values["chat"], seq=values["seq"])
 
 
 async def resume(session: "Session", values: Data) -> None:
@@ -95,7 +97,7 @@ async def resume(session: "Session", values: Data) -> None:
     more = True
     while more and not socket.closing:
         left_before = socket.left.get(chat, 0)
-        page, stored_version = await session.perform("GET", chat, _page, session.user, chat, since)
+        page, stored_version = await session.perform("GET", chat, _page, chat, since)
         if stored_version < left_before:
             socket.left.pop(chat, None)  # a backup has been restored
         elif stored_version < socket.left.get(chat, 0):

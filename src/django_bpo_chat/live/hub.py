@@ -6,6 +6,7 @@ hole is filled from the database, once for all members, and a sweep finds what n
 """
 
 import asyncio
+import functools
 import logging
 import random
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from .. import access, events, wire
 from ..conf import chat_settings
@@ -43,6 +45,9 @@ USERS_AT_ONCE = 500
 RECHECK_SECONDS = 0.2
 LOG_OUT_SECONDS = 60
 """How long a site may take to end a session after it has said so."""
+
+DJANGOS_CACHES = frozenset({"_perm_cache", "_user_perm_cache", "_group_perm_cache", "_prefetched_objects_cache"})
+CACHED_PROPERTIES = (functools.cached_property, cached_property)
 
 _hubs: dict[asyncio.AbstractEventLoop, "Hub"] = {}
 
@@ -407,10 +412,18 @@ def _farewell(row: Membership) -> Envelope | None:
 
 
 def _refreshed(user: User, stored: User) -> User:
-    """The user as a site's class has found them, with whatever it has noted on them, and with what is stored now."""
+    """The user as a site's class has found them, with whatever it has noted on them, and with what is stored now; what
+    was only kept there to be at hand may be so no more."""
     refreshed = copy(user)
-    vars(refreshed).update(vars(stored))
+    values = vars(refreshed)
+    for name in [each for each in values if _is_cached(refreshed, each)]:
+        del values[name]
+    values.update(vars(stored))
     return refreshed
+
+
+def _is_cached(user: User, name: str) -> bool:
+    return name in DJANGOS_CACHES or isinstance(getattr(type(user), name, None), CACHED_PROPERTIES)
 
 
 def _active_users(user_ids: list[Any]) -> dict[Any, tuple[User, set[str]]]:

@@ -4,8 +4,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from copy import copy
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.utils.translation import gettext_lazy as _
 
@@ -63,23 +64,25 @@ class Session:
 
     @property
     def user(self) -> User:
-        return self.socket.login.user
+        """A copy, for one use: what is cached on it is not looked up again."""
+        return copy(self.socket.login.user)
 
     async def perform(
         self,
         method: str,
         chat: str,
-        work: Callable[Arguments, Result],
+        work: Callable[Concatenate[User, Arguments], Result],
         /,
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Result:
-        """What ``work`` returns, done in a database thread, if the site permits the user a request of this kind."""
+        """What ``work`` returns, done by the user in a database thread, if the site permits them a request of this
+        kind."""
         login = self.socket.login
 
         def permitted_work() -> Result:
-            self._handshake.check_permissions(login, method, chat)
-            return work(*args, **kwargs)
+            actor = self._handshake.check_permissions(login, method, chat)
+            return work(actor, *args, **kwargs)
 
         return await self._database.run(permitted_work)
 
