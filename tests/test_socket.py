@@ -17,6 +17,7 @@ from django.utils.timezone import now
 from rest_framework_simplejwt.tokens import AccessToken
 
 from django_bpo_chat import operations
+from django_bpo_chat.live import auth
 from django_bpo_chat.models import Chat, Message
 from tests import sessions
 from tests.clients import ChatSocket, Connect, Dial
@@ -531,6 +532,43 @@ def test_a_session_that_expires_ends_the_socket(live: LiveServer, dial: Dial, wa
     socket = dial(headers=cookie(browser, live.http))
     socket.introduce()
     assert socket.hear_close() == 4401
+
+
+@pytest.mark.times
+@pytest.mark.parametrize("left", [timedelta(seconds=2), timedelta(seconds=-1)])
+def test_a_session_ends_when_the_site_has_said_also_where_its_engine_goes_on(
+    settings: LazySettings, live: LiveServer, dial: Dial, wali: Person, left: timedelta
+) -> None:
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+    stored = session(wali).session
+    stored.set_expiry(now() + left)
+    stored.save()
+    headers = {"Cookie": f"sessionid={stored.session_key}", "Origin": live.http}
+    socket, with_token = dial(headers=headers), dial(headers=headers)
+    if left > timedelta():
+        socket.introduce()
+    else:
+        socket.say("hello")
+    assert socket.hear_close() == 4401
+    with_token.introduce(token=wali.access)
+
+
+def test_a_log_in_is_not_looked_at_again_and_again(
+    monkeypatch: pytest.MonkeyPatch, live: LiveServer, dial: Dial, wali: Person
+) -> None:
+    monkeypatch.setattr(auth, "TRUSTED_SECONDS", 0)
+    looks = []
+    login = auth.Handshake.login
+
+    def counted(handshake: auth.Handshake) -> auth.Login | None:
+        looks.append(handshake)
+        return login(handshake)
+
+    monkeypatch.setattr(auth.Handshake, "login", counted)
+    socket = dial(headers=cookie(session(wali), live.http))
+    socket.introduce()
+    time.sleep(1.5)
+    assert len(looks) < 5
 
 
 def test_a_session_that_cannot_be_looked_at_ends_the_socket(

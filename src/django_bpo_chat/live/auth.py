@@ -176,8 +176,12 @@ def _session(authentication: BaseAuthentication, request: Request, token: Any) -
     return found.session if is_session else None
 
 
-def _of_session(login: Login, session: SessionBase) -> Login:
-    expires_at = min(login.expires_at, session.get_expiry_date().timestamp())
+def _of_session(login: Login, session: SessionBase) -> Login | None:
+    """None where its time is over, which not every engine of sessions minds."""
+    ends_at = session.get_expiry_date().timestamp()
+    if ends_at <= time.time():
+        return None
+    expires_at = min(login.expires_at, ends_at)
     return replace(login, name=login_of_session(session.session_key or ""), expires_at=expires_at, is_session=True)
 
 

@@ -30,6 +30,9 @@ Result = TypeVar("Result")
 MISSED_HEARTBEATS = 3
 EXPIRY_WARNING_SECONDS = 60
 
+SHORTEST_TRUST_SECONDS = 1
+"""A login is looked at again no sooner, whatever the site says of its end: one socket must not keep a thread busy."""
+
 
 class Session:
     """Between its registration with the hub and its end, what a socket is told has no gap."""
@@ -168,6 +171,7 @@ class Session:
     def _watch_expiry(self) -> None:
         left = self.socket.login.expires_at - time.time()
         if self.socket.login.look_again is not None:
+            left = max(left, SHORTEST_TRUST_SECONDS)
             self._schedule("expire", left, lambda: self._hub.spawn(self._prolong()))
             return
         self._schedule("warn", left - EXPIRY_WARNING_SECONDS, self._warn_of_expiry)
