@@ -30,6 +30,7 @@ from websockets.uri import parse_uri
 from django_bpo_chat import operations
 from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.live import bus
+from django_bpo_chat.live.auth import Handshake, Login
 from django_bpo_chat.live.sockets import MAX_QUEUED_FRAMES
 from django_bpo_chat.models import Chat, Membership
 from django_bpo_chat.testing import Event
@@ -518,6 +519,30 @@ def test_an_account_that_ends_closes_its_sockets_at_once(
     assert [socket.hear_close() for socket in mabels] == [4401] * 3
     wali.send(uri)
     assert texts([walis.hear()]) == ["Hello world"]
+
+
+@pytest.mark.users
+@pytest.mark.parametrize("end", [deactivate, change_password, delete])
+def test_an_account_that_ends_while_a_socket_gets_ready_closes_it(
+    configure: Configure,
+    monkeypatch: pytest.MonkeyPatch,
+    dial: Dial,
+    wali: Person,
+    end: Callable[[Person], None],
+) -> None:
+    """After the login, and before this process would hear of it."""
+    configure(SWEEP_SECONDS=3600)
+    socket, access = dial(), wali.access
+    check_permissions = Handshake.check_permissions
+
+    def check_and_end(handshake: Handshake, login: Login, *request: Any) -> Any:
+        permitted = check_permissions(handshake, login, *request)
+        end(wali)
+        return permitted
+
+    monkeypatch.setattr(Handshake, "check_permissions", check_and_end)
+    socket.say("hello", token=access)
+    assert socket.hear_close() == 4401
 
 
 @pytest.mark.users

@@ -18,9 +18,9 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 
 from ..exceptions import ChatError, NotAllowed, NotAuthenticated, Unavailable
 from ..http import ChatAPIView, is_active_user
-from ..logins import login_of_session, password_stamp
+from ..logins import current_stamps, login_of_session, password_stamp
 from ..tokens import LOGIN_CLAIM
-from ..users import User
+from ..users import User, stored_users
 from .requests import (
     Headers,
     Scope,
@@ -59,6 +59,12 @@ class Login:
     token: Any = None
     look_again: Callable[[], "Login"] | None = None
     is_session: bool = False
+
+
+def active_users(user_ids: list[Any]) -> dict[Any, tuple[User, set[str]]]:
+    """Those of these users who are active, with the stamps that are good."""
+    users = stored_users().in_bulk(user_ids)
+    return {key: (user, current_stamps(user)) for key, user in users.items() if user.is_active}
 
 
 def has_token_in_url(scope: Scope) -> bool:

@@ -24,10 +24,10 @@ from .. import access, events, wire
 from ..conf import chat_settings
 from ..events import Envelope
 from ..exceptions import CloseCode, Unavailable
-from ..logins import current_stamps
 from ..models import Chat, Membership
-from ..users import User, stored_users
+from ..users import User
 from . import bus
+from .auth import active_users
 from .database import DatabaseThreads
 from .rooms import Room, Rooms
 from .sockets import Socket
@@ -334,7 +334,7 @@ class Hub:
 
     async def _recheck_logins(self, user_ids: list[Any]) -> None:
         """Close the sockets of users who are gone, deactivated, or have another password than at their log-in."""
-        users = await self._reads.run(_active_users, user_ids)
+        users = await self._reads.run(active_users, user_ids)
         for user_id in user_ids:
             user, stamps = users.get(user_id, (None, ()))
             for socket in self._of_user(events.user_key(user_id)):
@@ -424,12 +424,6 @@ def _refreshed(user: User, stored: User) -> User:
 
 def _is_cached(user: User, name: str) -> bool:
     return name in DJANGOS_CACHES or isinstance(getattr(type(user), name, None), CACHED_PROPERTIES)
-
-
-def _active_users(user_ids: list[Any]) -> dict[Any, tuple[User, set[str]]]:
-    """Those of these users who are active, with the stamps that are good."""
-    users = stored_users().in_bulk(user_ids)
-    return {key: (user, current_stamps(user)) for key, user in users.items() if user.is_active}
 
 
 def _memberships(user_ids: list[Any]) -> set[tuple[str, str]]:

@@ -15,7 +15,7 @@ from ..conf import chat_settings
 from ..exceptions import ChatError, CloseCode, Invalid, NotAuthenticated, Unavailable, close_code
 from ..serializers import validated
 from ..users import User
-from .auth import Handshake, Login
+from .auth import Handshake, Login, active_users
 from .frames import Frame
 from .hub import Hub
 from .reader import Dict, Disconnected, Reader, Refused, error_frame
@@ -119,8 +119,9 @@ class Session:
             await self._reader.event()
 
     async def _ready(self) -> str:
-        await self._confirm()  # registered now, a log-out is heard of; one from before is seen
-        return await self._database.run(_ready, self.user)
+        """Registered now, the end of a session, an account or a password is heard of; one from before is seen."""
+        await self._confirm()
+        return await self._database.run(_ready, self.socket.login)
 
     async def _answer(self, frame: Dict) -> None:
         try:
@@ -206,7 +207,11 @@ class Session:
             self.socket.login = login
 
 
-def _ready(user: User) -> str:
+def _ready(login: Login) -> str:
+    user = copy(login.user)
+    _, stamps = active_users([user.pk]).get(user.pk, (None, ()))
+    if login.stamp not in stamps:
+        raise NotAuthenticated
     memberships = access.latest_chats(user, LISTED_CHATS + 1)
     chats = [
         {"uri": each.chat.uri, "version": each.chat.version, "unread_count": each.unread_count}
