@@ -126,9 +126,9 @@ class Person(Visitor):
     ``get()``, ``post()`` and so on.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, **fields: Any) -> None:
         self.email = f"{name}@email.com"
-        self.user = get_adapter().new_user(name, self.email)
+        self.user = get_adapter().new_user(name, self.email, **fields)
         self.user.set_password(PASSWORD)
         self.user.save()
         self.username = handle(self.user)

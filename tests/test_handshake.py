@@ -331,7 +331,6 @@ def test_a_right_that_is_taken_away_is_gone_with_the_next_frame(
         assert socket.ask("message.send", chat=uri, message="Hello")["type"] == answer
 
 
-@its_users
 @pytest.mark.parametrize("kept", [None, functools.cached_property, functional.cached_property], ids=str)
 def test_a_right_that_a_class_has_looked_at_is_gone_with_the_next_look_at_the_user(
     configure: Configure, monkeypatch: pytest.MonkeyPatch, connect: Connect, wali: Person, kept: Any

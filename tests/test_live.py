@@ -29,7 +29,7 @@ from websockets.uri import parse_uri
 
 from django_bpo_chat import operations
 from django_bpo_chat.adapter import Adapter
-from django_bpo_chat.live import bus
+from django_bpo_chat.live import bus, hub
 from django_bpo_chat.live.auth import Handshake, Login
 from django_bpo_chat.live.sockets import MAX_QUEUED_FRAMES
 from django_bpo_chat.models import Chat, Membership
@@ -543,6 +543,66 @@ def test_an_account_that_ends_while_a_socket_gets_ready_closes_it(
     monkeypatch.setattr(Handshake, "check_permissions", check_and_end)
     socket.say("hello", token=access)
     assert socket.hear_close() == 4401
+
+
+@pytest.mark.users
+@pytest.mark.usefixtures("no_sweeps")
+@pytest.mark.parametrize("is_connected", [True, False], ids=["connected", "away"])
+def test_whoever_gets_the_primary_key_of_a_deleted_account_hears_nothing_of_its_chats(
+    connect: Connect, wali: Person, mabel: Person, is_connected: bool
+) -> None:
+    """As where it is a username, which is free again."""
+    uri, key = wali.start(mabel), mabel.user.pk
+    walis = connect(wali)
+    mabels = [connect(mabel)] if is_connected else []
+    wali.send(uri, "For mabel")
+    assert [texts([hears.hear()]) for hears in (walis, *mabels)] == [["For mabel"]] * (1 + is_connected)
+    delete(mabel)
+    assert [hears.hear_close() for hears in mabels] == [4401] * is_connected
+
+    otis = Person("otis", pk=key)
+    otises = connect(otis)
+    wali.send(uri, "Not for otis")
+    assert texts([walis.hear()]) == ["Not for otis"]
+    assert otises.heard() == []
+    wali.add(uri, otis)
+    wali.send(uri, "For otis")
+    for hears in (walis, otises):
+        assert texts([hears.hear(), hears.hear()]) == ["For otis"]
+
+
+@pytest.mark.users
+@pytest.mark.usefixtures("no_sweeps")
+@pytest.mark.parametrize("is_lost", [False, True], ids=["loaded", "repaired"])
+def test_members_who_are_deleted_while_they_are_read_are_none(
+    monkeypatch: pytest.MonkeyPatch, connect: Connect, wali: Person, mabel: Person, is_lost: bool
+) -> None:
+    uri, key = wali.start(mabel), mabel.user.pk
+    walis = connect(wali)
+    if is_lost:
+        wali.send(uri, "Hello")
+        assert texts([walis.hear()]) == ["Hello"]
+    has_read, go_on = threading.Event(), threading.Event()
+    stored_rooms = hub._stored_rooms
+
+    def read_slowly(uris: list[str]) -> Any:
+        found = stored_rooms(uris)
+        has_read.set()
+        assert go_on.wait(SECONDS)
+        return found
+
+    monkeypatch.setattr(hub, "_stored_rooms", read_slowly)
+    if is_lost:
+        with keeping_events():
+            wali.send(uri, "Lost")
+    wali.send(uri, "Not for otis")
+    assert has_read.wait(SECONDS)
+    delete(mabel)
+    otises = connect(Person("otis", pk=key))
+    go_on.set()
+    while "Not for otis" not in texts([walis.hear()]):
+        pass
+    assert otises.heard() == []
 
 
 @pytest.mark.users

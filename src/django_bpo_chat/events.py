@@ -77,6 +77,11 @@ def user_changed(user_id: Any) -> None:
     _publish({"v": ENVELOPE_VERSION, "kind": "user", "user": user_key(user_id)})
 
 
+def user_deleted(user_id: Any) -> None:
+    """Likewise; and whoever gets this primary key next has none of their chats."""
+    _publish({"v": ENVELOPE_VERSION, "kind": "user", "user": user_key(user_id), "is_deleted": True})
+
+
 def logged_out(login: str) -> None:
     """Close the sockets of one log-in."""
     _publish({"v": ENVELOPE_VERSION, "kind": "logout", "login": login})

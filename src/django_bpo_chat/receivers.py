@@ -21,7 +21,7 @@ def connect() -> None:
         # A row that extends a user's may be deleted alone; where the user goes with it, Django says that too.
         if model._meta.concrete_model is get_user_model()._meta.concrete_model:
             pre_delete.connect(release_chats, sender=model)
-            post_delete.connect(recheck_sockets, sender=model)
+            post_delete.connect(forget_user, sender=model)
 
 
 def release_chats(instance: Any, using: str, **_: Any) -> None:
@@ -31,9 +31,15 @@ def release_chats(instance: Any, using: str, **_: Any) -> None:
 
 
 def recheck_sockets(instance: Any, using: str, created: bool = False, update_fields: Any = None, **_: Any) -> None:
-    """A password change, a deactivation and a deletion end the user's sockets."""
+    """A password change and a deactivation end the user's sockets."""
     if _is_main(using) and not created and set(update_fields or ()) != {"last_login"}:
         events.user_changed(instance.pk)
+
+
+def forget_user(instance: Any, using: str, **_: Any) -> None:
+    """So does a deletion."""
+    if _is_main(using):
+        events.user_deleted(instance.pk)
 
 
 def _is_main(database: str) -> bool:

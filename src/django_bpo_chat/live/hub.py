@@ -9,13 +9,13 @@ import asyncio
 import functools
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from contextvars import Context
 from copy import copy
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -33,6 +33,8 @@ from .rooms import Room, Rooms
 from .sockets import Socket
 
 logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 HOLE_SECONDS = 0.2
 """How long the predecessor of an event may still be on its way."""
@@ -72,6 +74,8 @@ class Hub:
         self._to_load: list[Room] = []
         self._logged_out: set[str] = set()
         self._to_recheck: set[str] = set()
+        self._deleted: set[str] = set()
+        self._deletions = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweep_now = asyncio.Event()
         self._swept_to: datetime | None = None
@@ -129,6 +133,8 @@ class Hub:
                 case "changes" | "ephemeral":
                     self._take_chat_event(envelope)
                 case "user":
+                    if envelope.get("is_deleted"):
+                        self._forget(envelope["user"])
                     self._recheck_soon(envelope["user"])
                 case "logout":
                     self._close_login(envelope["login"])
@@ -228,7 +234,7 @@ class Hub:
         await asyncio.sleep(0)
         rooms, self._to_load = self._to_load, []
         try:
-            stored = await self._reads.run(_stored_rooms, [room.uri for room in rooms])
+            stored = await self._read_members(_stored_rooms, [room.uri for room in rooms])
         except Exception:
             logger.warning("The members of a chat could not be loaded", exc_info=True)
             for room in rooms:
@@ -242,6 +248,27 @@ class Hub:
             if room.is_behind:
                 self._repair(room, after=HOLE_SECONDS)
 
+    async def _read_members(self, read: Callable[..., Result], *args: Any) -> Result:
+        """What ``read`` returns; again, where it may have found somebody who has been deleted meanwhile."""
+        while True:
+            deletions = self._deletions
+            result = await self._reads.run(read, *args)
+            if self._deletions == deletions:
+                return result
+
+    def _forget(self, user: str) -> None:
+        """Their primary key, where it is a name, may soon be somebody else's. All who are deleted in the same moment
+        are looked for together."""
+        self._deletions += 1
+        if not self._deleted:
+            self.loop.call_soon(self._drop_rooms_of_deleted)
+        self._deleted.add(user)
+
+    def _drop_rooms_of_deleted(self) -> None:
+        """To be loaded anew. Taking out the keys alone would be wrong where their next owners have come in already."""
+        deleted, self._deleted = self._deleted, set()
+        self._rooms.drop_those_of(deleted)
+
     # Holes
 
     def _repair(self, room: Room, *, after: float = 0) -> None:
@@ -254,7 +281,7 @@ class Hub:
         try:
             await asyncio.sleep(after)
             while room.is_behind:
-                envelope, members = await self._reads.run(_missing_changes, room.uri, room.version)
+                envelope, members = await self._read_members(_missing_changes, room.uri, room.version)
                 if envelope["version"] <= envelope["since"]:  # the chat is gone, or from an older backup
                     self._rooms.drop(room)
                     return
@@ -306,7 +333,7 @@ class Hub:
 
     async def _nudge(self, uris: list[str]) -> None:
         """Tell the members of chats that have no place here yet where these stand; whoever is behind resumes."""
-        stored = await self._reads.run(_stored_rooms, uris)
+        stored = await self._read_members(_stored_rooms, uris)
         for uri, (version, members) in stored.items():
             room = self._rooms.get(uri)
             if room is None:

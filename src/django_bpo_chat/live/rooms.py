@@ -118,3 +118,8 @@ class Rooms:
     def drop(self, room: Room) -> None:
         if self._rooms.get(room.uri) is room:
             del self._rooms[room.uri]
+
+    def drop_those_of(self, users: set[str]) -> None:
+        for room in self:
+            if not room.members.keys().isdisjoint(users):
+                self.drop(room)
