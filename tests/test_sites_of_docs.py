@@ -36,9 +36,10 @@ ALLAUTH = DOCS / "allauth.md"
 DJOSER = DOCS / "djoser.md"
 USER_MODELS = DOCS / "user-models.md"
 TASKS = DOCS / "tasks.md"
+TESTING = DOCS / "testing.md"
 
 PASSWORD = "lemonade at noon"
-LANGUAGES = ("sh", "python", "html", "js")
+LANGUAGES = ("sh", "python", "html", "js", "ini")
 FILE = re.compile(r"(?:#|//|\{#) (\S+\.\w+)(, at the end)?(?: #\})?\n+")
 
 
@@ -472,6 +473,18 @@ def test_apps_with_session_tokens_of_allauth(site: Site, client: Clients) -> Non
         for socket in (by_header, by_hello):
             assert socket.hear_close() == 4401
     assert mabel.get("/api/v1/chats/").status_code == 401
+
+
+def test_the_tests_of_a_site_with_allauth(site: Site) -> None:
+    """Its API takes no tokens of simplejwt."""
+    site.begin()
+    *settings, _ = section(ALLAUTH, "The settings")
+    site.follow(settings)
+    [database] = [block for block in blocks(TESTING, "python") if '["TEST"]' in block.text]
+    site.follow([database, *section(TESTING, "With Django's test runner", "python")])
+    assert "Ran 3 tests" in site.run("python manage.py test 2>&1")
+    printed = site.follow(section(TESTING, "With pytest"))
+    assert "1 passed" in printed[-1]
 
 
 # djoser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 import threading
@@ -9,6 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
+from django.contrib.sessions.models import Session
 from django.test import Client
 
 from django_bpo_chat import operations
@@ -100,6 +103,30 @@ def test_a_socket_speaks_and_hears(chat_user: MakeUser, chat_socket: Connect) ->
     assert mabels.ask("read", chat=uri, seq=1)["unread_count"] == 0
 
 
+@pytest.mark.parametrize("secure", [False, True])
+def test_where_a_site_takes_no_such_token_a_user_has_a_session(
+    configure: Configure, settings: LazySettings, chat_user: MakeUser, chat_socket: Connect, secure: bool
+) -> None:
+    configure(AUTHENTICATION_CLASSES=["rest_framework.authentication.SessionAuthentication"])
+    settings.SESSION_COOKIE_SECURE = secure
+    wali = chat_user("wali")
+    socket = chat_socket(wali, headers={"user-agent": "test"})
+    assert socket.ready["user"] == {"username": handle(wali)}
+    Session.objects.get().delete()
+    with pytest.raises(Closed):
+        chat_socket(access_token(wali))
+
+
+def test_a_site_with_tokens_of_another_kind_says_itself_how_to_log_in(
+    configure: Configure, chat_user: MakeUser, chat_socket: Connect
+) -> None:
+    configure(AUTHENTICATION_CLASSES=["rest_framework.authentication.BasicAuthentication"])
+    wali = chat_user("wali", password="lemonade at noon")
+    secret = base64.b64encode(f"{wali.get_username()}:lemonade at noon".encode()).decode()
+    for socket in (chat_socket(headers={"Authorization": f"Basic {secret}"}), chat_socket(secret)):
+        assert socket.ready["user"] == {"username": handle(wali)}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_stranger_is_sent_away() -> None:
     with pytest.raises(Closed) as closed, ChatSocket("garbage"):
@@ -109,7 +136,7 @@ def test_a_stranger_is_sent_away() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_silence_ends_in_an_error() -> None:
-    with ChatSocket(access_token(make_user("wali")), timeout=0.5) as socket, pytest.raises(TimeoutError):
+    with ChatSocket(make_user("wali"), timeout=0.5) as socket, pytest.raises(TimeoutError):
         socket.hear()
 
 

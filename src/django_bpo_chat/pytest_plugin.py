@@ -30,7 +30,7 @@ def chat_events() -> Iterator[list[Any]]:
 @pytest.fixture
 def chat_socket(transactional_db: None) -> Iterator[Callable[..., Any]]:
     """Connect a user: ``chat_socket(wali)``. See ``django_bpo_chat.testing.ChatSocket``."""
-    from django_bpo_chat.testing import ChatSocket, access_token
+    from django_bpo_chat.testing import ChatSocket
 
     with ExitStack() as sockets:
-        yield lambda user, **options: sockets.enter_context(ChatSocket(access_token(user), **options))
+        yield lambda *who, **options: sockets.enter_context(ChatSocket(*who, **options))

@@ -17,8 +17,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from channels.routing import URLRouter
+from django.conf import settings
+from django.test import Client
+from rest_framework_simplejwt.authentication import JWTAuthentication
 
 from .adapter import get_adapter
+from .conf import chat_settings
 from .events import Envelope, witnesses
 from .live.consumers import SUBPROTOCOL
 from .live.routing import websocket_urlpatterns
@@ -48,7 +52,7 @@ def make_user(name: str, password: str | None = None, **extra: Any) -> User:
 
 
 def access_token(user: User) -> str:
-    """For ``Authorization: Bearer``, and for :class:`ChatSocket`."""
+    """For ``Authorization: Bearer``, at a site that takes tokens of simplejwt, as it does by default."""
     return str(new_refresh_token(user).access_token)
 
 
@@ -95,16 +99,17 @@ class Closed(Exception):
 
 
 class ChatSocket:
-    """A client of the socket within the test's own process, without a server: ``with ChatSocket(token) as socket: …``.
+    """A client of the socket within the test's own process, without a server: ``with ChatSocket(user) as socket: …``.
 
-    It says ``hello`` by itself; the answer is ``ready``. ``application`` is an ASGI application, by default the
-    package's routes alone, and ``headers`` are those of the handshake. Waiting ends after ``timeout`` seconds with
+    It says ``hello`` by itself; the answer is ``ready``. A user is logged in, by a token of simplejwt's or else by a
+    session; a token is said in ``hello`` as it is. ``application`` is an ASGI application, by default the package's
+    routes alone, and ``headers`` are those of the handshake. Waiting ends after ``timeout`` seconds with
     :class:`TimeoutError`.
     """
 
     def __init__(
         self,
-        token: str | None = None,
+        who: User | str | None = None,
         *,
         application: Any = None,
         path: str = PATH,
@@ -112,13 +117,14 @@ class ChatSocket:
         timeout: float = 10,
     ) -> None:
         self.ready: Frame = {}
-        self._token = token
+        self._token, shown = (who, {}) if who is None or isinstance(who, str) else _log_in(who)
+        headers = {**shown, **(headers or {})}
         self._application: Any = application or URLRouter(websocket_urlpatterns)
         self._scope = {
             "type": "websocket",
             "path": path,
             "query_string": b"",
-            "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
             "subprotocols": [SUBPROTOCOL],
         }
         self._timeout = timeout
@@ -195,3 +201,14 @@ class ChatSocket:
 
     async def _send(self, event: dict[str, Any]) -> None:
         self._told.put(event)
+
+
+def _log_in(user: User) -> tuple[str | None, dict[str, str]]:
+    """The token that a user says in ``hello``, and the headers that they show, whichever the site takes."""
+    if any(issubclass(each, JWTAuthentication) for each in chat_settings.authentication_classes):
+        return access_token(user), {}
+    browser = Client()
+    browser.force_login(user)
+    cookie = f"{settings.SESSION_COOKIE_NAME}={browser.cookies[settings.SESSION_COOKIE_NAME].value}"
+    scheme = "https" if settings.SESSION_COOKIE_SECURE else "http"
+    return None, {"Cookie": cookie, "Host": "testserver", "Origin": f"{scheme}://testserver"}
