@@ -103,6 +103,12 @@ def test_a_socket_speaks_and_hears(chat_user: MakeUser, chat_socket: Connect) ->
     assert mabels.ask("read", chat=uri, seq=1)["unread_count"] == 0
 
 
+def test_who_records_has_a_database_that_commits(chat_user: MakeUser, chat_events: list[Event]) -> None:
+    """Where nothing is committed nothing is announced, and a test that something is not would always pass."""
+    operations.start_group(actor=chat_user("wali"))
+    assert [event.kind for event in chat_events] == ["changes"]
+
+
 @pytest.mark.parametrize("secure", [False, True])
 def test_where_a_site_takes_no_such_token_a_user_has_a_session(
     configure: Configure, settings: LazySettings, chat_user: MakeUser, chat_socket: Connect, secure: bool

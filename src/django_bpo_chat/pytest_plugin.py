@@ -19,7 +19,7 @@ def chat_user(db: None) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def chat_events() -> Iterator[list[Any]]:
+def chat_events(transactional_db: None) -> Iterator[list[Any]]:
     """The announcements of this test. See ``django_bpo_chat.testing.recorded_events()``."""
     from django_bpo_chat.testing import recorded_events
 
