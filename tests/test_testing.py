@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import pickle
 import subprocess
 import sys
 import threading
@@ -138,6 +139,15 @@ def test_a_stranger_is_sent_away() -> None:
     with pytest.raises(Closed) as closed, ChatSocket("garbage"):
         pass
     assert closed.value.code == 4401
+
+
+@pytest.mark.django_db
+def test_who_is_not_committed_is_a_stranger_and_the_error_says_so(chat_user: MakeUser) -> None:
+    with pytest.raises(Closed, match="plain TestCase") as closed, ChatSocket(chat_user("wali")):
+        pass
+    assert closed.value.code == 4401
+    assert str(pickle.loads(pickle.dumps(closed.value))) == str(closed.value)
+    assert str(Closed(4403)) == "4403"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -90,12 +90,21 @@ def recorded_events() -> Iterator[list[Event]]:
 # Sockets
 
 
+NOBODY = (
+    "for the site this is nobody. It sees only users who are committed, and in a plain TestCase none is; and it takes "
+    "only the tokens of its AUTHENTICATION_CLASSES."
+)
+
+
 class Closed(Exception):
     """The server has closed the socket with this code."""
 
     def __init__(self, code: int) -> None:
         self.code = code
         super().__init__(code)
+
+    def __str__(self) -> str:
+        return f"{self.code}: {NOBODY}" if self.code == 4401 else f"{self.code}"
 
 
 class ChatSocket:
