@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.servers import ExampleProcess, api_answers, example_environment
@@ -117,6 +118,7 @@ def test_the_page(project: Project, environment: Mapping[str, str]) -> None:
         if "CI" in os.environ:
             pytest.fail("nginx is missing.")
         pytest.skip("nginx is missing.")
+    project.follow(blocks(PAGE, "python", below="The proxy"))
     manage(project, environment, "migrate --verbosity 0")
     manage(project, environment, "check --fail-level WARNING")
     with (
@@ -125,6 +127,19 @@ def test_the_page(project: Project, environment: Mapping[str, str]) -> None:
         Nginx(rest, sockets) as nginx,
     ):
         chat(nginx)
+        visitors_are_told_apart(nginx)
+
+
+def visitors_are_told_apart(nginx: Nginx) -> None:
+    """Who asks too often is slowed down, whatever they say of where they are, and nobody else is."""
+
+    def log_in(address: str, **headers: str) -> int:
+        with httpx.Client(transport=httpx.HTTPTransport(local_address=address)) as client:
+            return client.post(f"{nginx.http}/api/v1/users/login/", json={}, headers=headers).status_code
+
+    assert [log_in("127.0.0.1") for _ in range(31)][-1] == 429
+    assert [log_in("127.0.0.1", **{"X-Forwarded-For": f"192.0.2.{n}"}) for n in range(3)] == [429] * 3
+    assert log_in("127.0.0.5", **{"X-Forwarded-For": "127.0.0.1"}) == 400
 
 
 def test_the_pool(project: Project, environment: Mapping[str, str]) -> None:
