@@ -30,6 +30,7 @@ from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.checks import run_checks
+from django.core.management import call_command
 from django.test import Client
 from django.urls import get_resolver, resolve
 from rest_framework.serializers import Serializer
@@ -40,7 +41,7 @@ import django_bpo_chat
 from django_bpo_chat import checks, conf, exceptions, http, live, operations, signals, testing
 from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.live.frames import FRAMES, HelloInput
-from django_bpo_chat.models import Message
+from django_bpo_chat.models import Chat, Message
 from tests import test_signals
 from tests.moderator import Moderator
 from tests.parallel import with_own_connection
@@ -194,6 +195,7 @@ RUN_BY: dict[str, dict[str, str]] = {
         "# follow.py": "test_a_site_with_habits_of_its_own",
         "The proxy": "test_the_page",
         "Connections to PostgreSQL": "test_the_pool",
+        "After a restore": "test_a_restore_as_the_deployment_page_says",
     },
     "djoser.md": {
         "The settings": "test_tokens_of_djoser",
@@ -699,6 +701,21 @@ def test_the_adapter_of_the_settings_page(
     refused = wali.post(f"chats/{uri}/messages/", {"message": "Win the Lottery"})
     assert (refused.status, refused.json) == (400, {"message": ["This looks like an advertisement."]})
     wali.send(uri, "Hello world")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_restore_as_the_deployment_page_says(wali: Person, chat_socket: Callable[..., testing.ChatSocket]) -> None:
+    uri = wali.start()
+    backup = Chat.objects.values("version", "last_seq").get()
+    seen = wali.send(uri)["version"]
+    Message.objects.all().delete()
+    Chat.objects.update(**backup)
+    [block] = blocks(DOCS / "deployment.md", "sh", below="After a restore")
+    python, manage, *command = shlex.split(block.text)
+    assert (python, manage) == ("python", "manage.py")
+    call_command(*command)
+    assert wali.send(uri, "Another message")["version"] > seen
+    assert chat_socket(wali.user).ask("resume", chat=uri, since=seen)["type"] == "reset"
 
 
 @pytest.mark.django_db
