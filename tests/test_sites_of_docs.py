@@ -37,6 +37,7 @@ DJOSER = DOCS / "djoser.md"
 USER_MODELS = DOCS / "user-models.md"
 TASKS = DOCS / "tasks.md"
 TESTING = DOCS / "testing.md"
+ADMIN = DOCS / "admin.md"
 
 PASSWORD = "lemonade at noon"
 LANGUAGES = ("sh", "python", "html", "js", "ini")
@@ -553,6 +554,31 @@ def test_people_with_an_email_and_no_username(site: Site, client: Clients) -> No
         f"os.environ['DJANGO_SUPERUSER_PASSWORD'] = {PASSWORD!r}\n"
         "call_command('createsuperuser', interactive=False, email='ines@email.com', nickname='ines')"
     )
+
+
+# An admin of one's own
+
+
+def test_an_admin_without_messages(site: Site) -> None:
+    def shown() -> set[str]:
+        printed = site.shell(
+            "from django.contrib.auth import get_user_model\n"
+            "from django.test import Client\n"
+            "staff = Client(SERVER_NAME='localhost')\n"
+            "staff.force_login(get_user_model().objects.get())\n"
+            "print(staff.get('/admin/').content.decode())"
+        )
+        return set(re.findall("(Chats|Memberships|Messages)</a>", printed))
+
+    site.begin("The API")
+    site.run("python manage.py startapp people")
+    site.write("# mysite/settings.py, at the end\n\nINSTALLED_APPS += ['people']\n")
+    site.run("python manage.py migrate")
+    site.shell("from django.contrib.auth import get_user_model\nget_user_model().objects.create_superuser('ines')")
+    assert shown() == {"Chats", "Memberships", "Messages"}
+    site.follow(section(ADMIN, "An admin of your own"))
+    assert shown() == {"Chats", "Memberships"}
+    site.check()
 
 
 # Background work
