@@ -631,7 +631,7 @@ def test_the_card_of_the_settings_page(wali: Person) -> None:
 def overrides(key: str, documented: str, actual: str) -> dict[str, Any]:
     """The ``BPO_CHAT`` of the settings page that has this key, with another name for a module."""
     [text] = [block.text for block in blocks(DOCS / "settings.md", "python") if f'"{key}"' in block.text]
-    namespace: dict[str, Any] = {"BPO_CHAT": {}}
+    namespace: dict[str, Any] = {}
     exec(text.replace(documented, actual), namespace)
     found: dict[str, Any] = namespace["BPO_CHAT"]
     return found
