@@ -217,6 +217,7 @@ RUN_BY: dict[str, dict[str, str]] = {
         "# mysite/permissions.py": "test_the_permission_of_the_settings_page",
         "Serializers": "test_the_sign_up_of_the_settings_page",
         "# mysite/receivers.py": "test_the_receiver_of_the_settings_page",
+        "# mysite/bus.py": "test_the_bus_of_the_settings_page",
     },
     "socket.md": dict.fromkeys(["text", "http"], "test_the_examples_of_the_socket_page"),
     "tasks.md": {
@@ -684,6 +685,27 @@ def test_the_receiver_of_the_settings_page(wali: Person, mabel: Person) -> None:
         signals.member_joined.disconnect(namespace["welcome"])
     [message] = mabel.messages(uri)["results"]
     assert (message["user"], message["message"]) == ({"username": "wali"}, "Welcome, mabel!")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_bus_of_the_settings_page(
+    tmp_path: Path,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    wali: Person,
+    chat_socket: Callable[..., testing.ChatSocket],
+) -> None:
+    (tmp_path / "documented_bus.py").write_text(file(DOCS / "settings.md", "mysite/bus.py"))
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.BPO_CHAT = {"BUS": "documented_bus.publish"}
+    assert run_checks(tags=["bpo_chat"]) == []
+    uri = wali.start()
+    socket = chat_socket(wali.user)
+    caplog.set_level("INFO", logger="documented_bus")
+    sent = wali.send(uri)
+    assert socket.hear()["messages"] == [sent]
+    assert [line.getMessage() for line in caplog.records if line.name == "documented_bus"] == ["chat: changes"]
 
 
 @pytest.mark.django_db

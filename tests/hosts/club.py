@@ -1,9 +1,10 @@
-"""A club's site: newcomers say their full name, only members in good standing chat, the office answers, and a ledger
-tells of all that happens."""
+"""A club's site: newcomers say their full name, only members in good standing chat, the office answers, a ledger tells
+of all that happens, and a meter counts what leaves for the sockets."""
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -16,6 +17,8 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from django_bpo_chat import adapter, operations, signals
 from django_bpo_chat.accounts.serializers import LogInInput, SignUpInput
+from django_bpo_chat.events import Envelope
+from django_bpo_chat.live import bus
 from django_bpo_chat.models import Chat, Membership, Message
 from django_bpo_chat.serializers import EditMessageInput, PatchChatInput, SendMessageInput, StartChatInput
 from django_bpo_chat.users import User, handle
@@ -143,3 +146,14 @@ RECEIVERS: dict[Signal, Callable[..., None]] = {
     signals.message_edited: note_correction,
     signals.message_deleted: note_deletion,
 }
+
+
+# The meter
+
+metered: Counter[str] = Counter()
+"""How many events of each kind this process has sent to its sockets, for the club's graphs."""
+
+
+def publish(envelope: Envelope) -> None:
+    metered[envelope["kind"]] += 1
+    bus.publish(envelope)

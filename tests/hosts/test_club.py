@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import transaction
 
 from django_bpo_chat import operations
 from django_bpo_chat.models import Chat
 from django_bpo_chat.testing import ChatSocket, Closed, Event, access_token
+from tests.clients import open_socket
 from tests.fixtures import Configure
 from tests.hosts import club
 from tests.hosts.conftest import LogIn
 from tests.person import only_with
+from tests.servers import LiveServer
 
 pytestmark = [only_with("people.User"), pytest.mark.django_db(transaction=True)]
 
@@ -220,3 +223,22 @@ def test_a_sites_own_code_hears_of_everything(
         "wali deleted 1 from Tea",
         "The site changed owner of Tea",
     ]
+
+
+def test_a_site_may_count_what_is_announced(
+    configure: Configure, live: LiveServer, api: LogIn, chat_user: MakeUser
+) -> None:
+    configure(BUS="tests.hosts.club.publish", SWEEP_SECONDS=3600)
+    wali, mabel = chat_user("wali"), chat_user("mabel")
+    chat = operations.start_group(actor=wali, members=["mabel"])
+    with open_socket(live.ws) as socket:
+        socket.introduce(token=access_token(mabel))
+        club.metered.clear()
+        sent = api(wali).post(f"{CHATS}{chat.uri}/messages/", {"message": "Hello"}).json()
+        assert socket.hear()["messages"] == [sent]
+        with transaction.atomic():
+            operations.send_message(actor=wali, chat=chat.uri, text="Never mind")
+            transaction.set_rollback(True)
+        assert socket.ask("read", chat=chat.uri, seq=1)["type"] == "ok"
+        assert socket.hear() == {"type": "read", "chat": chat.uri, "username": "mabel", "seq": 1}
+    assert club.metered == {"changes": 1, "ephemeral": 1}
