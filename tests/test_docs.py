@@ -184,7 +184,7 @@ RUN_BY: dict[str, dict[str, str]] = {
         "# mysite/doors.py": "test_some_join_by_an_address",
         "# mysite/allowance.py": "test_two_chats_a_day",
         "# mysite/words.py": "test_words_that_nobody_should_read",
-        "# mysite/colors.py": "test_the_card_is_shown_at_both_doors",
+        "Everybody has a color": "test_everybody_has_a_color",
     },
     "deployment.md": {
         "One process": "test_one_process_of_the_deployment_page",

@@ -38,6 +38,7 @@ USER_MODELS = DOCS / "user-models.md"
 TASKS = DOCS / "tasks.md"
 TESTING = DOCS / "testing.md"
 ADMIN = DOCS / "admin.md"
+COOKBOOK = DOCS / "cookbook.md"
 
 PASSWORD = "lemonade at noon"
 LANGUAGES = ("sh", "python", "html", "js", "ini")
@@ -554,6 +555,40 @@ def test_people_with_an_email_and_no_username(site: Site, client: Clients) -> No
         f"os.environ['DJANGO_SUPERUSER_PASSWORD'] = {PASSWORD!r}\n"
         "call_command('createsuperuser', interactive=False, email='ines@email.com', nickname='ines')"
     )
+
+
+# A card from another table
+
+
+def test_everybody_has_a_color(site: Site, client: Clients) -> None:
+    site.begin("The API")
+    site.follow(section(COOKBOOK, "Everybody has a color"))
+    site.check()
+    site.follow(section(QUICKSTART, "Run it"))
+
+    def sign_up(name: str) -> httpx.Client:
+        body = {"username": name, "email": f"{name}@email.com", "password": PASSWORD, "password2": PASSWORD}
+        return client(Authorization=f"Bearer {done(client().post('/api/v1/users/signup/', json=body))['access']}")
+
+    wali, mabel = sign_up("wali"), sign_up("mabel")
+    uri = f"/api/v1/chats/{done(wali.post('/api/v1/chats/', json={}))['uri']}"
+    done(mabel.patch(uri, json={}))
+    sent = done(wali.post(f"{uri}/messages/", json={"message": "Hello world"}))
+    assert sent["user"] == {"username": "wali", "color": "gray"}
+    site.shell(
+        "from django.contrib.auth import get_user_model\n"
+        "from profiles.models import Profile\n"
+        "Profile.objects.create(user=get_user_model().objects.get(username='wali'), color='green')"
+    )
+    with open_socket(site.ws, headers={"Authorization": mabel.headers["Authorization"]}) as socket:
+        socket.introduce()
+        assert socket.ready["user"] == {"username": "mabel", "color": "gray"}
+        done(wali.post(f"{uri}/messages/", json={"message": "Green!"}))
+        [message] = socket.hear()["messages"]
+    messages = [*done(mabel.get(f"{uri}/messages/"))["results"], message]
+    assert [each["user"] for each in messages] == [{"username": "wali", "color": "green"}] * 3
+    members = done(mabel.get(f"{uri}/members/"))["results"]
+    assert {each["username"]: each["color"] for each in members} == {"wali": "green", "mabel": "gray"}
 
 
 # An admin of one's own
