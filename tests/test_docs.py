@@ -723,6 +723,35 @@ def test_the_adapter_of_the_settings_page(
     wali.send(uri, "Hello world")
 
 
+@pytest.mark.parametrize("every_request", [False, True])
+def test_log_out_where_a_session_is_in_its_cookie(
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    wali: Person,
+    chat_socket: Callable[..., testing.ChatSocket],
+    every_request: bool,
+) -> None:
+    """As the page about existing sites says."""
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+    settings.SESSION_SAVE_EVERY_REQUEST = every_request
+    monkeypatch.setattr("django_bpo_chat.live.auth.TRUSTED_SECONDS", 0.5)
+    browser, copy = Client(), Client()
+    browser.force_login(wali.user)
+    key = copy.cookies["sessionid"] = browser.cookies["sessionid"].value
+    origin = {"Host": "testserver", "Origin": "http://testserver"}
+    socket = chat_socket(headers={**origin, "Cookie": f"sessionid={key}"})
+    time.sleep(1.1)  # what is signed in the same second is the same
+    assert browser.get("/api/v1/users/me/").status_code == 200
+    browser.logout()
+    assert copy.get("/api/v1/users/me/").status_code == 200
+    if every_request:
+        time.sleep(1)  # and it is looked at again
+        assert socket.ask("resume", chat="?", since=0)["code"] == "not_found"
+    else:
+        with pytest.raises(testing.Closed):
+            socket.hear()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_restore_as_the_deployment_page_says(wali: Person, chat_socket: Callable[..., testing.ChatSocket]) -> None:
     uri = wali.start()
