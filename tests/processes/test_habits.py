@@ -209,7 +209,7 @@ def test_chats_are_not_read_from_a_replica_that_lags(
     chat_live(server, wali, mabel, chat_over_http(wali, mabel))
 
 
-def test_a_token_is_not_judged_by_a_replica_that_lags(
+def test_a_token_is_not_judged_by_a_replica_that_lags_but_a_log_in_is(
     start: Callable[..., Any], sign_up: SignUp, tmp_path: Path
 ) -> None:
     if connection.vendor != "sqlite":
@@ -223,6 +223,10 @@ def test_a_token_is_not_judged_by_a_replica_that_lags(
         assert http.get("/api/v1/users/me/", headers=headers).status_code == 200
         get_user_model().objects.filter(username="wali").update(is_active=False)
         assert http.get("/api/v1/users/me/", headers=headers).status_code == 401
+
+        form = {"username": "mabel", "email": "mabel@email.com", "password": PASSWORD, "password2": PASSWORD}
+        assert http.post("/api/v1/users/signup/", json=form).status_code == 201
+        assert http.post("/api/v1/users/login/", json=form).status_code == 401
 
 
 def test_a_log_out_is_not_judged_by_a_replica_that_lags(
