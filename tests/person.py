@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.conf import settings
@@ -186,6 +187,34 @@ class Person(Visitor):
 
     def messages(self, uri: str, **query: Any) -> Any:
         return self.get(f"chats/{uri}/messages/", **query).done()
+
+    def react(self, uri: str, seq: int, emoji: str) -> Any:
+        return self.put(f"chats/{uri}/messages/{seq}/reactions/{quote(emoji)}/").done()
+
+    def take_back(self, uri: str, seq: int, emoji: str) -> Any:
+        return self.delete(f"chats/{uri}/messages/{seq}/reactions/{quote(emoji)}/").done()
+
+    def change_role(self, uri: str, other: Person, role: str) -> Any:
+        return self.patch(f"chats/{uri}/members/{other.username}/", {"role": role}).done()
+
+    def ban(self, uri: str, other: Person) -> None:
+        self.put(f"chats/{uri}/bans/{other.username}/").done()
+
+    def unban(self, uri: str, other: Person) -> None:
+        self.delete(f"chats/{uri}/bans/{other.username}/").done()
+
+    def invite(self, uri: str, **body: Any) -> str:
+        """The token of a new invite."""
+        return str(self.post(f"chats/{uri}/invites/", body).done()["token"])
+
+    def accept(self, token: str) -> Any:
+        return self.post(f"invites/{token}/").done()
+
+    def prefer(self, uri: str, **preferences: bool) -> Any:
+        return self.patch(f"chats/{uri}/me/", preferences).done()
+
+    def mark_unread(self, uri: str, seq: int) -> Any:
+        return self.put(f"chats/{uri}/unread/", {"seq": seq}).done()
 
     def mark_read(self, uri: str, seq: int) -> Any:
         return self.put(f"chats/{uri}/read/", {"seq": seq}).done()

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from django_bpo_chat import operations
 from django_bpo_chat.admin import LISTED_ROWS
-from django_bpo_chat.models import Chat, Membership, Message
+from django_bpo_chat.models import Ban, Chat, Invite, Membership, Message
 from tests.clients import Connect
 from tests.moderator import Moderator
 from tests.person import HANDLES_ARE_GIVEN, Person
@@ -357,7 +357,54 @@ def test_what_its_author_has_deleted_a_moment_before_is_neither_counted_nor_in_t
     assert [name for name, _ in log(ines)] == [str(message(uri, 2))]
 
 
-# Users
+# Bans and invites
+
+
+def test_bans_are_shown_and_lifted(ines: Moderator, wali: Person, mabel: Person) -> None:
+    uri = wali.start()
+    wali.ban(uri, mabel)
+    [ban] = Ban.objects.all()
+    for page in (ines.get(Ban, "changelist"), ines.get(Ban, "change", ban)):
+        text = page.content.decode()
+        assert mabel.username in text and wali.username in text and mabel.email not in text
+    assert [ines.found(Ban, search) for search in (uri, mabel.username, f"{uri} {mabel.username}")] == [[ban]] * 3
+    assert [ines.found(Ban, search) for search in ("A" * 22, "nobody", f"{uri} nobody")] == [[]] * 3
+    assert ines.act("lift", [ban]) == ["Bans lifted: 1"]
+    assert log(ines) == [(str(ban), "Bans lifted")]
+    mabel.join(uri)
+
+
+def test_invites_are_shown_without_their_tokens_and_revoked(ines: Moderator, wali: Person, mabel: Person) -> None:
+    uri = wali.start()
+    token = wali.invite(uri, max_uses=7)
+    [invite] = Invite.objects.all()
+    for page in (ines.get(Invite, "changelist"), ines.get(Invite, "change", invite)):
+        text = page.content.decode()
+        assert wali.username in text and "7" in text and token not in text
+    assert [ines.found(Invite, search) for search in (uri, wali.username)] == [[invite]] * 2
+    assert [ines.found(Invite, search) for search in ("A" * 22, "nobody", f"{uri} 1", token)] == [[]] * 4
+    assert ines.act("revoke", [invite]) == ["Revoked: 1"]
+    assert log(ines) == [(str(invite), "Revoked")]
+    assert mabel.post(f"invites/{token}/").status == 404
+
+
+@pytest.mark.parametrize(("model", "action"), [(Ban, "lift"), (Invite, "revoke")])
+def test_bans_and_invites_are_for_those_who_may(wali: Person, mabel: Person, model: type[Model], action: str) -> None:
+    uri = wali.start()
+    wali.ban(uri, mabel)
+    wali.invite(uri)
+    [row] = model._default_manager.all()
+    name = model._meta.model_name
+    for number, permission in enumerate(("view_chat", f"view_{name}", f"change_{name}")):
+        otto = Moderator(f"otto{number}", permission)
+        assert otto.get(model, "changelist").status_code == (403 if permission == "view_chat" else 200)
+        assert [otto.get(model, page, *rows).status_code for page, *rows in [("add",), ("delete", row)]] == [403, 403]
+        if permission != "view_chat":
+            otto.act(action, [row])
+        assert model._default_manager.exists() == (permission != f"change_{name}")
+
+
+# Searching
 
 
 registered = pytest.mark.skipif(not admin.site.is_registered(user_model), reason="This site's users are not there")

@@ -539,6 +539,7 @@ def test_a_path_with_something_else_than_a_number_is_404(subtests: pytest.Subtes
             with subtests.test(seq):
                 assert_refused(wali.patch(f"chats/{uri}/messages/{seq}/", {"message": "Hello"}), 404, "not_found")
                 assert_refused(wali.delete(f"chats/{uri}/messages/{seq}/"), 404, "not_found")
+                assert_refused(wali.put(f"chats/{uri}/messages/{seq}/reactions/%F0%9F%91%8D/"), 404, "not_found")
 
 
 VERBS = {
@@ -550,7 +551,15 @@ VERBS = {
     "chats": {"GET", "POST"},
     "chats/{uri}": {"GET", "PATCH"},
     "chats/{uri}/members": {"GET"},
-    "chats/{uri}/members/mabel": {"DELETE"},
+    "chats/{uri}/members/mabel": {"PATCH", "DELETE"},
+    "chats/{uri}/bans": {"GET"},
+    "chats/{uri}/bans/mabel": {"PUT", "DELETE"},
+    "chats/{uri}/invites": {"GET", "POST"},
+    "chats/{uri}/invites/x": {"DELETE"},
+    "invites/x": {"POST"},
+    "chats/{uri}/me": {"PATCH"},
+    "chats/{uri}/messages/1/reactions/x": {"PUT", "DELETE"},
+    "chats/{uri}/unread": {"PUT"},
     "chats/{uri}/messages": {"GET", "POST"},
     "chats/{uri}/messages/1": {"PATCH", "DELETE"},
     "chats/{uri}/read": {"PUT"},

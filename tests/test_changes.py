@@ -10,7 +10,6 @@ import pytest
 
 from django_bpo_chat import operations
 from tests.person import Person
-from tests.roles import make_admin
 
 pytestmark = pytest.mark.users
 
@@ -248,7 +247,7 @@ def test_who_is_out_gets_no_changes(wali: Person, mabel: Person) -> None:
 
 def test_a_role_shows_in_the_changes(wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
-    make_admin(uri, mabel)
+    wali.change_role(uri, mabel, "admin")
     assert {row["username"]: row["role"] for row in wali.changes(uri, 0)["members"]} == {
         wali.username: "owner",
         mabel.username: "admin",

@@ -16,7 +16,6 @@ from django_bpo_chat.models import Chat, Membership
 from django_bpo_chat.users import email, handle_field
 from tests.fixtures import Configure
 from tests.person import Answer, Person, Visitor, account, chosen_handles
-from tests.roles import make_admin
 
 pytestmark = pytest.mark.users
 
@@ -306,7 +305,7 @@ def test_what_cannot_be_a_uri_is_as_unknown_as_any(wali: Person, mabel: Person, 
 
 def test_the_owner_and_admins_edit_a_chat(wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
-    make_admin(uri, mabel)
+    wali.change_role(uri, mabel, "admin")
     edits: list[tuple[Person, dict[str, Any]]] = [
         (wali, {"title": " Picnic "}),
         (mabel, {"title": "Book club", "joinable": False}),

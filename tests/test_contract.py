@@ -15,12 +15,12 @@ from tests.person import Bearer, Person, Visitor
 
 CHAT = {
     *("uri", "kind", "title", "owner", "joinable", "history", "members", "member_count"),
-    *("version", "last_message", "unread_count", "created_at"),
+    *("version", "last_message", "unread_count", "mention_count", "muted", "pinned", "archived", "created_at"),
 }
 MEMBER = {"username", "role", "joined_at", "left", "version"}
 MESSAGE = {
     *("seq", "version", "user", "message", "created_at", "edited_at"),
-    *("deleted", "reply_to", "client_id"),
+    *("deleted", "reply_to", "client_id", "reactions", "mentions"),
 }
 CHANGES = {"chat", "since", "version", "messages", "members", "details", "more"}
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -127,6 +127,10 @@ def test_a_new_chat_looks_like_this(wali: Person, mabel: Person) -> None:
         "member_count": 2,
         "last_message": None,
         "unread_count": 0,
+        "mention_count": 0,
+        "muted": False,
+        "pinned": False,
+        "archived": False,
     }
     assert chat == wali.chat(chat["uri"])
     assert chat == mabel.chat(chat["uri"])
@@ -156,6 +160,8 @@ def test_a_message_looks_the_same_wherever_it_appears(wali: Person) -> None:
         "deleted": False,
         "reply_to": None,
         "client_id": "a-1",
+        "reactions": [],
+        "mentions": [],
     }
     assert wali.messages(uri)["results"] == [message]
     assert wali.changes(uri, 0)["messages"] == [message]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from django_bpo_chat import operations
 from django_bpo_chat.exceptions import ChatError
+from django_bpo_chat.models import Membership
 from tests.fixtures import Meet
 from tests.person import Person
 
@@ -100,15 +101,26 @@ class World:
 
     def send(self, actor: Person, other: Person, chat: str, number: int) -> None:
         self.sent += 1
-        client_id = f"{number}" if number % 3 == 0 else ""
-        operations.send_message(actor=actor.user, chat=chat, text=f"Message {self.sent}", client_id=client_id)
+        operations.send_message(
+            actor=actor.user,
+            chat=chat,
+            text=f"Message {self.sent}" + f" for @{other.username}" * (number % 2),
+            client_id=f"{number}" if number % 3 == 0 else "",
+            reply_to=number // 2 or None,
+        )
 
     def edit(self, actor: Person, other: Person, chat: str, number: int) -> None:
         own = 1 + self.people.index(actor)
-        operations.edit_message(actor=actor.user, chat=chat, seq=own, text=f"Edited {number}")
+        operations.edit_message(actor=actor.user, chat=chat, seq=own, text=f"Edited {number} @{other.username}")
 
     def delete(self, actor: Person, other: Person, chat: str, number: int) -> None:
         operations.delete_message(actor=actor.user, chat=chat, seq=1 + number % 6)
+
+    def react(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        operations.add_reaction(actor=actor.user, chat=chat, seq=1 + number % 6, emoji="👍🎉"[number % 2])
+
+    def take_back(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        operations.remove_reaction(actor=actor.user, chat=chat, seq=1 + number % 6, emoji="👍🎉"[number % 2])
 
     def join(self, actor: Person, other: Person, chat: str, number: int) -> None:
         operations.join_chat(actor=actor.user, chat=chat)
@@ -124,6 +136,21 @@ class World:
         operations.remove_member(actor=actor.user, chat=chat, username=other.username)
         self.forget(other, chat)
 
+    def ban(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        operations.ban_user(actor=actor.user, chat=chat, username=other.username)
+        self.forget(other, chat)
+
+    def unban(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        operations.unban_user(actor=actor.user, chat=chat, username=other.username)
+
+    def invite(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        token = operations.create_invite(actor=actor.user, chat=chat, max_uses=1).token
+        operations.accept_invite(actor=other.user, token=token)
+
+    def change_role(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        role = ["member", "admin", "owner"][number % 3]
+        operations.change_role(actor=actor.user, chat=chat, username=other.username, role=role)
+
     def edit_title(self, actor: Person, other: Person, chat: str, number: int) -> None:
         operations.edit_chat(actor=actor.user, chat=chat, title=f"Title {number % 3}")
 
@@ -136,6 +163,9 @@ class World:
     def read(self, actor: Person, other: Person, chat: str, number: int) -> None:
         operations.mark_read(actor=actor.user, chat=chat, seq=number)
 
+    def unread(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        operations.mark_unread(actor=actor.user, chat=chat, seq=number)
+
     def look(self, actor: Person, other: Person, chat: str, number: int) -> None:
         if actor.get(f"chats/{chat}/").status == 200:
             self.views.append(View.fetched(actor, chat))
@@ -145,17 +175,28 @@ class World:
         self.views = [view for view in self.views if (view.person, view.uri) != (person, chat)]
 
 
+def check_the_counts(person: Person) -> None:
+    """Of all chats: what is unread is what stands beyond the mark, in the history that this person is shown."""
+    for chat in person.chats()["results"]:
+        mark = Membership.objects.of(person.user).get(chat__uri=chat["uri"]).read_seq
+        history = person.messages(chat["uri"], limit=200)["results"]
+        unread = [message for message in history if message["seq"] > mark and not message["deleted"]]
+        assert chat["unread_count"] == len(unread)
+        assert chat["mention_count"] == sum(person.username in message["mentions"] for message in unread)
+
+
 # What makes a history interesting comes more often.
 ACTS = [
     *("send",) * 4,
     *("look",) * 2,
-    *("edit", "delete", "join", "add", "leave", "remove") * 2,
-    *("edit_title", "edit_joinable", "edit_history", "read", "start", "start_direct"),
+    *("edit", "delete", "react", "join", "add", "leave", "remove", "change_role") * 2,
+    *("take_back", "ban", "unban", "invite", "read", "unread"),
+    *("edit_title", "edit_joinable", "edit_history", "start", "start_direct"),
 ]
 histories = st.lists(
     st.tuples(st.sampled_from(ACTS), st.integers(0, 3), st.integers(0, 3), st.integers(0, 11)),
     min_size=5,
-    max_size=30,
+    max_size=40,
 )
 
 
@@ -165,7 +206,7 @@ def test_an_old_view_and_the_changes_since_are_a_fresh_view(meet: Meet) -> None:
         assert person.access
 
     @given(history=histories, limit=st.sampled_from([1, 2, 3, 200]))
-    @settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=30, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     def check(history: list[tuple[str, int, int, int]], limit: int) -> None:
         with transaction.atomic():
             world = World(people)
@@ -181,6 +222,8 @@ def test_an_old_view_and_the_changes_since_are_a_fresh_view(meet: Meet) -> None:
                     fresh[key] = View.fetched(view.person, view.uri).shown()
                 view.catch_up(limit)
                 assert view.shown() == fresh[key]
+            for person in people:
+                check_the_counts(person)
             transaction.set_rollback(True)
 
     check()

@@ -479,7 +479,7 @@ class Story:
     has to be one.
     """
 
-    learned_under = frozenset({"access", "refresh", "uri", "chat"})
+    learned_under = frozenset({"access", "refresh", "uri", "chat", "token"})
 
     def __init__(self, **learned: str) -> None:
         self._learned = learned

@@ -180,6 +180,35 @@ def test_whoever_has_left_is_a_stranger(door: Door, wali: Person, mabel: Person)
     assert len(wali.messages(uri)["results"]) == 1
 
 
+def test_a_reply_names_the_message_that_it_answers(door: Door, wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    for expected in (None, 1, 1, 3):
+        assert door.send(mabel, uri, "Hello", reply_to=expected).result["reply_to"] == expected
+    assert [message["reply_to"] for message in wali.messages(uri)["results"]] == [None, 1, 1, 3]
+    wali.erase(uri, 1)
+    assert door.send(mabel, uri, "Hello", reply_to=1).result["reply_to"] == 1
+
+
+def test_only_messages_that_one_sees_are_answered(door: Door, wali: Person, mabel: Person) -> None:
+    uri = wali.start()
+    wali.send(uri)
+    wali.edit_chat(uri, history="since_join")
+    mabel.join(uri)
+    wali.send(uri)
+    for reply_to in (0, 1, 3, 4, 10**30, -1, "2", True, [2]):
+        outcome = door.send(mabel, uri, "Hello", reply_to=reply_to)
+        assert outcome.code == "invalid", reply_to
+    assert wali.chat(uri)["last_message"]["seq"] == 2
+    assert door.send(mabel, uri, "Hello", reply_to=2).result["reply_to"] == 2
+
+
+def test_a_repetition_is_the_reply_of_the_first_time(door: Door, wali: Person) -> None:
+    uri = wali.start()
+    wali.send(uri)
+    first = door.send(wali, uri, "Hello", client_id="a", reply_to=1)
+    assert door.send(wali, uri, "Hello", client_id="a", reply_to=7).result == first.result
+
+
 def test_members_mark_what_they_have_read(door: Door, wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     for _ in range(3):

@@ -27,6 +27,8 @@ def test_no_answer_shows_an_email_but_ones_own(wali: Person, mabel: Person, otis
         mabel.send(each)
     chat, ines = f"chats/{uri}", {"username": "ines", "password": PASSWORD, "password2": PASSWORD}
 
+    token = wali.invite(uri)
+
     # By the names of the URLs: a new one has to be asked here too.
     answers: dict[str, list[Answer]] = {
         "signup": [visitor.post("users/signup/", {**ines, "email": email}) for email in (wali.email, "i@email.org")],
@@ -39,9 +41,18 @@ def test_no_answer_shows_an_email_but_ones_own(wali: Person, mabel: Person, otis
         "members": [wali.get(f"{chat}/members/")],
         "messages": [wali.get(f"{chat}/messages/"), wali.post(f"{chat}/messages/", {"message": "Hello"})],
         "message": [wali.delete(f"{chat}/messages/{seq}/") for seq in (1, 2, 3)],
+        "unread": [wali.put(f"{chat}/unread/", {"seq": 0})],
+        "reaction": [wali.put(f"{chat}/messages/{seq}/reactions/%F0%9F%91%8D/") for seq in (1, 2)],
+        "preferences": [wali.patch(f"{chat}/me/", {"muted": True})],
+        "invites": [wali.post(f"{chat}/invites/", {}), wali.get(f"{chat}/invites/")],
+        "accept-invite": [otis.post(f"invites/{token}/"), otis.post("invites/x/")],
+        "invite": [wali.delete(f"{chat}/invites/{token}/")],
+        "ban": [wali.put(f"{chat}/bans/{mabel.username}/"), wali.put(f"{chat}/bans/nobody/")],
+        "bans": [wali.get(f"{chat}/bans/"), otis.get(f"{chat}/bans/")],
         "read": [wali.put(f"{chat}/read/", {"seq": 1})],
         "changes": [wali.get(f"{chat}/changes/")],
-        "member": [wali.delete(f"{chat}/members/{person.username}/") for person in (otis, otis, wali)],
+        "member": [wali.patch(f"{chat}/members/{otis.username}/", {"role": "admin"})]
+        + [wali.delete(f"{chat}/members/{person.username}/") for person in (otis, otis, wali)],
     }
 
     assert answers.keys() == {url.name for url in (*account_urls, *chat_urls)}

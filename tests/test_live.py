@@ -32,7 +32,7 @@ from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.live import bus, hub
 from django_bpo_chat.live.auth import Handshake, Login
 from django_bpo_chat.live.sockets import MAX_QUEUED_FRAMES
-from django_bpo_chat.models import Chat, Membership
+from django_bpo_chat.models import Ban, Chat, Membership
 from django_bpo_chat.testing import Event
 from tests.clients import SECONDS, ChatSocket, Closed, Connect, Dial, Frame, ViewingClient, history
 from tests.fixtures import Configure
@@ -72,6 +72,16 @@ def test_what_happens_in_a_chat_is_heard_as_rest_tells_it(
         lambda: wali.remove(uri, otis),
         lambda: wali.add(uri, otis),
         lambda: otis.leave(uri),
+        lambda: wali.send(uri, f"Hello @{mabel.username}", reply_to=1),
+        lambda: wali.react(uri, 1, "👍"),
+        lambda: mabel.react(uri, 1, "🎉"),
+        lambda: wali.take_back(uri, 1, "👍"),
+        lambda: wali.change_role(uri, mabel, "admin"),
+        lambda: wali.ban(uri, otis),
+        lambda: mabel.unban(uri, otis),
+        lambda: mabel.invite(uri),
+        lambda: wali.change_role(uri, mabel, "owner"),
+        lambda: mabel.change_role(uri, wali, "owner"),
         lambda: wali.edit_chat(uri, history="since_join"),
         lambda: wali.leave(uri),
     ]
@@ -246,7 +256,11 @@ def test_whoever_is_out_is_told_once_and_hears_no_more(
     uri = wali.start(mabel, otis)
     walis, mabels, otises = connect(wali), connect(mabel), connect(otis)
     version = 1
-    ways: list[Callable[[], None]] = [lambda: wali.remove(uri, mabel), lambda: mabel.leave(uri)]
+    ways: list[Callable[[], None]] = [
+        lambda: wali.remove(uri, mabel),
+        lambda: mabel.leave(uri),
+        lambda: wali.ban(uri, mabel),
+    ]
     for out in ways:
         out()
         version += 1
@@ -261,6 +275,12 @@ def test_whoever_is_out_is_told_once_and_hears_no_more(
         version += 2
         assert [walis.hear()["type"] for _ in range(3)] == [otises.hear()["type"] for _ in range(3)]
         assert mabels.heard() == []
+        if Ban.objects.exists():
+            assert mabels.ask("resume", chat=uri, since=0)["code"] == "not_found"
+            wali.unban(uri, mabel)
+            version += 1
+            assert walis.hear() == otises.hear() == {"type": "changes", **wali.changes(uri, version - 1)}
+            assert mabels.heard() == []
         assert mabels.ask("resume", chat=uri, since=0)["code"] == "not_a_member"
 
         mabel.join(uri)
@@ -354,16 +374,17 @@ def test_what_is_from_before_ones_time_is_an_empty_change(
     mabels, otises = connect(mabel), connect(otis)
 
     wali.edit(uri, 1, "More secret")
+    otis.react(uri, 1, "👍")
     wali.erase(uri, 2)
-    for version in [6, 7]:
+    for version in [6, 7, 8]:
         nothing = {"since": version - 1, "version": version, "messages": [], "members": [], "details": None}
         assert mabels.hear() == {"type": "changes", "chat": uri, **nothing, "more": False}
     assert mabels.resume(uri, since=5)[-1]["messages"] == []
-    assert texts([otises.hear(), otises.hear()]) == ["More secret", ""]
+    assert texts([otises.hear() for _ in range(3)]) == ["More secret", "More secret", ""]
 
-    wali.send(uri, "Public")
+    wali.send(uri, "Public", reply_to=1)
     wali.edit(uri, 3, "For everybody")
-    for version in [8, 9]:
+    for version in [9, 10]:
         frame = mabels.hear()
         assert frame == otises.hear() == {**frame, "since": version - 1, "version": version}
         assert [message["seq"] for message in frame["messages"]] == [3]
@@ -425,6 +446,27 @@ def test_large_chats_do_not_tell_who_has_read(
         assert walis.hear()["type"] == "changes"
         assert mabel.mark_read(uri, 1) == {"seq": 1, "unread_count": 0}
     assert [(frame["type"], frame["chat"]) for frame in walis.heard()] == [("read", small)]
+
+
+# One's own view
+
+
+def test_ones_own_clients_hear_of_ones_own_view_and_nobody_else(
+    configure: Configure, connect: Connect, wali: Person, mabel: Person
+) -> None:
+    configure(READ_RECEIPT_MEMBERS=1)
+    uri = wali.start(mabel)
+    wali.send(uri)
+    walis, *mabels = connect(wali), connect(mabel), connect(mabel)
+    mabel.mark_read(uri, 1)
+    mabel.mark_unread(uri, 0)
+    mabel.mark_unread(uri, 0)
+    mabel.prefer(uri, muted=True)
+    read = {"type": "read", "chat": uri, "username": mabel.username}
+    view = {"type": "me", "chat": uri, "muted": True, "pinned": False, "archived": False}
+    for hears in mabels:
+        assert hears.heard() == [{**read, "seq": 1}, {**read, "seq": 0}, view]
+    assert walis.heard() == []
 
 
 # Log-ins that end

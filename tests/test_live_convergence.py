@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.conf import LazySettings
@@ -52,7 +53,7 @@ class Actor:
     def act(self) -> None:
         for number in range(OPERATIONS):
             uri = self.dice.choice(self.chats)
-            rare = [self.erase, self.read, self.come_or_go, self.manage]
+            rare = [self.erase, self.read, self.react, self.come_or_go, self.manage]
             act = self.dice.choice([*[self.send_by_http, self.send_by_socket, self.edit] * 2, *rare])
             act(uri, f"{self.person.username} {number}")
             self.dice.choice(self.clients).keep_up()
@@ -70,7 +71,7 @@ class Actor:
         if is_stored:
             self.sent.append(name)
         else:
-            assert refusal in {403, "not_a_member"}, refusal
+            assert refusal in {403, 404, "not_a_member", "not_found"}, refusal
 
     def edit(self, uri: str, name: str) -> None:
         self._expect(self.person.patch(f"chats/{uri}/messages/{self.dice.randint(1, 30)}/", {"message": name}).status)
@@ -80,7 +81,11 @@ class Actor:
 
     def read(self, uri: str, name: str) -> None:
         answer = self.dice.choice(self.clients).socket.ask("read", chat=uri, seq=self.dice.randint(1, 30))
-        assert answer["type"] == "ok" or answer["code"] == "not_a_member", answer
+        assert answer["type"] == "ok" or answer["code"] in {"not_a_member", "not_found"}, answer
+
+    def react(self, uri: str, name: str) -> None:
+        path = f"chats/{uri}/messages/{self.dice.randint(1, 10)}/reactions/{quote('👍')}/"
+        self._expect(self.person.ask(self.dice.choice(["PUT", "PUT", "DELETE"]), path).status)
 
     def come_or_go(self, uri: str, name: str) -> None:
         if self.dice.random() < 0.4:
@@ -95,11 +100,14 @@ class Actor:
             lambda: self.person.patch(f"chats/{uri}/", {"title": name, "history": history}),
             lambda: self.person.delete(f"chats/{uri}/members/{other}/"),
             lambda: self.person.patch(f"chats/{uri}/", {"username": other}),
+            lambda: self.person.put(f"chats/{uri}/bans/{other}/"),
+            lambda: self.person.delete(f"chats/{uri}/bans/{other}/"),
+            lambda: self.person.patch(f"chats/{uri}/members/{other}/", {"role": "admin"}),
         ]
         self._expect(self.dice.choice(acts)().status)
 
     def _expect(self, status: int) -> None:
-        assert status in {200, 204, 403, 404}, status
+        assert status in {200, 204, 400, 403, 404}, status
 
 
 class Attendance:

@@ -13,7 +13,6 @@ from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.users import email
 from tests.fixtures import Configure
 from tests.person import Person, chosen_handles
-from tests.roles import make_admin
 
 pytestmark = pytest.mark.users
 
@@ -79,7 +78,7 @@ def test_the_owner_and_admins_add_others(
     [ines] = crowd(1)
     uri = wali.start(mabel)
     wali.edit_chat(uri, joinable=False)
-    make_admin(uri, mabel)
+    wali.change_role(uri, mabel, "admin")
     chat = mabel.add(uri, otis)
     assert chat == mabel.chat(uri)
     wali.add(uri, ines)
@@ -154,7 +153,7 @@ def test_leaving_twice_is_refused_and_changes_nothing(wali: Person, mabel: Perso
 
 def test_the_owner_removes_anybody(wali: Person, mabel: Person, otis: Person) -> None:
     uri = wali.start(mabel, otis)
-    make_admin(uri, mabel)
+    wali.change_role(uri, mabel, "admin")
     wali.remove(uri, mabel)
     wali.remove(uri, otis)
     assert roles(wali, uri) == {wali.username: "owner"}
@@ -165,8 +164,8 @@ def test_an_admin_removes_plain_members_only(
 ) -> None:
     [ines] = crowd(1)
     uri = wali.start(mabel, otis, ines)
-    make_admin(uri, mabel)
-    make_admin(uri, otis)
+    wali.change_role(uri, mabel, "admin")
+    wali.change_role(uri, otis, "admin")
     for name in [wali.username, otis.username]:
         refused = mabel.delete(f"chats/{uri}/members/{name}/")
         assert (refused.status, refused.json["code"]) == (403, "not_allowed")
@@ -202,7 +201,7 @@ def test_a_name_counts_only_as_it_is_written(wali: Person, mabel: Person) -> Non
 
 def test_a_removed_member_may_come_back_while_the_uri_lets_them(wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
-    make_admin(uri, mabel)
+    wali.change_role(uri, mabel, "admin")
     wali.remove(uri, mabel)
     mabel.join(uri)
     assert roles(wali, uri) == {wali.username: "owner", mabel.username: "member"}
@@ -227,8 +226,8 @@ def test_the_longest_standing_admin_inherits(wali: Person, crowd: Callable[[int]
     uri = wali.start()
     for person in people:
         person.join(uri)
-    make_admin(uri, people[3])
-    make_admin(uri, people[2])
+    wali.change_role(uri, people[3], "admin")
+    wali.change_role(uri, people[2], "admin")
     before = wali.chat(uri)
     wali.leave(uri)
 

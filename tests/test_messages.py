@@ -15,7 +15,6 @@ from django_bpo_chat.exceptions import Invalid
 from django_bpo_chat.models import Chat
 from tests.fixtures import Configure
 from tests.person import Person, only_with
-from tests.roles import make_admin
 
 
 def seqs(page: Any) -> list[int]:
@@ -230,7 +229,7 @@ def test_the_same_text_is_no_edit(wali: Person) -> None:
 
 def test_nobody_edits_what_others_wrote(wali: Person, mabel: Person, otis: Person) -> None:
     uri = wali.start(mabel, otis)
-    make_admin(uri, mabel)
+    wali.change_role(uri, mabel, "admin")
     sent = otis.send(uri)
     for person in (wali, mabel):
         refused = person.patch(f"chats/{uri}/messages/1/", {"message": "Mine"})
@@ -293,7 +292,7 @@ def test_a_deleted_text_is_gone(wali: Person) -> None:
 
 def test_the_owner_and_admins_delete_what_anybody_wrote(wali: Person, mabel: Person, otis: Person) -> None:
     uri = wali.start(mabel, otis)
-    make_admin(uri, mabel)
+    wali.change_role(uri, mabel, "admin")
     for person in (wali, otis, otis):
         person.send(uri)
     mabel.erase(uri, 1)
@@ -490,7 +489,7 @@ def test_who_joins_later_sees_nothing_of_before(wali: Person, mabel: Person, uri
 def test_messages_of_before_cannot_be_told_from_none(wali: Person, mabel: Person, uri: str) -> None:
     wali.edit_chat(uri, history="since_join")
     mabel.join(uri)
-    make_admin(uri, mabel)
+    wali.change_role(uri, mabel, "admin")
     for seq in (1, 10):
         for hidden, unknown in [
             (

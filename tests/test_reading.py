@@ -160,3 +160,73 @@ def test_inheriting_a_chat_leaves_ones_mark_alone(wali: Person, mabel: Person) -
     mabel.mark_read(uri, 1)
     wali.leave(uri)
     assert unread(mabel, uri) == 1
+
+
+# Moving back
+
+
+def test_a_message_is_marked_as_unread(wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    for _ in range(5):
+        wali.send(uri)
+    mabel.mark_read(uri, 5)
+    assert mabel.mark_unread(uri, 3) == {"seq": 3, "unread_count": 2}
+    assert unread(mabel, uri) == 2
+    assert mabel.mark_unread(uri, 0) == {"seq": 0, "unread_count": 5}
+    assert mabel.mark_read(uri, 4) == {"seq": 4, "unread_count": 1}
+
+
+def test_moving_back_never_moves_forward(wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    for _ in range(5):
+        wali.send(uri)
+    mabel.mark_read(uri, 2)
+    for seq in (2, 3, 10**30):
+        assert mabel.mark_unread(uri, seq) == {"seq": 2, "unread_count": 3}
+
+
+def test_what_one_may_not_see_never_becomes_unread(wali: Person, mabel: Person) -> None:
+    uri = wali.start()
+    for _ in range(3):
+        wali.send(uri)
+    wali.edit_chat(uri, history="since_join")
+    mabel.join(uri)
+    wali.send(uri)
+    mabel.mark_read(uri, 4)
+    assert mabel.mark_unread(uri, 0) == {"seq": 3, "unread_count": 1}
+
+
+def test_strangers_move_no_mark_back(wali: Person, mabel: Person) -> None:
+    uri = wali.start()
+    assert mabel.put(f"chats/{uri}/unread/", {"seq": 0}).json["code"] == "not_a_member"
+    for seq in (None, "1", -1, 1.5, True):
+        answer = wali.put(f"chats/{uri}/unread/", {"seq": seq})
+        assert (answer.status, answer.json.keys()) == (400, {"seq"}), seq
+
+
+# One's own view
+
+
+def test_how_one_wants_to_see_a_chat_is_nobody_elses_business(wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    before = wali.chat(uri)
+    assert mabel.prefer(uri, muted=True) == {"muted": True, "pinned": False, "archived": False}
+    assert mabel.prefer(uri, pinned=True, archived=True) == {"muted": True, "pinned": True, "archived": True}
+    assert mabel.prefer(uri, muted=False) == {"muted": False, "pinned": True, "archived": True}
+    assert [mabel.chat(uri)[name] for name in ("muted", "pinned", "archived")] == [False, True, True]
+    assert wali.chat(uri) == before
+
+
+def test_only_members_have_a_view(wali: Person, mabel: Person) -> None:
+    uri = wali.start()
+    assert mabel.patch(f"chats/{uri}/me/", {"muted": True}).json["code"] == "not_a_member"
+    for body in ({}, {"color": "red"}, {"muted": "true"}, {"muted": 1}, {"muted": None}, [], None):
+        assert wali.patch(f"chats/{uri}/me/", body).status == 400, body
+
+
+def test_whoever_comes_back_finds_the_view_of_a_newcomer(wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    mabel.prefer(uri, muted=True, pinned=True, archived=True)
+    mabel.leave(uri)
+    mabel.join(uri)
+    assert not any(mabel.chat(uri)[name] for name in ("muted", "pinned", "archived"))

@@ -12,7 +12,6 @@ from django.dispatch import Signal
 from django_bpo_chat import operations, signals
 from django_bpo_chat.models import Chat
 from tests.person import Person
-from tests.roles import make_admin
 
 pytestmark = [pytest.mark.users, pytest.mark.django_db(transaction=True)]
 
@@ -133,7 +132,7 @@ def test_a_receiver_that_fails_hurts_nobody(
         raise RuntimeError("A defect of the site.")
 
     uri = wali.start(mabel)
-    make_admin(uri, mabel)
+    wali.change_role(uri, mabel, "admin")
     signals.message_sent.connect(fail)
     try:
         assert wali.send(uri)["seq"] == 1

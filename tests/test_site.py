@@ -21,7 +21,6 @@ from django_bpo_chat.models import Chat
 from tests.clients import Connect, Dial
 from tests.fixtures import Configure
 from tests.person import Person, Visitor
-from tests.roles import make_admin
 
 pytest_plugins = ["tests.sockets"]
 
@@ -56,7 +55,7 @@ def test_the_site_gives_an_empty_chat_an_owner(wali: Person, mabel: Person) -> N
 
 def test_the_site_removes_whoever_it_is(wali: Person, mabel: Person, otis: Person) -> None:
     uri = wali.start(mabel, otis)
-    make_admin(uri, mabel)
+    wali.change_role(uri, mabel, "admin")
     operations.remove_member(actor=None, chat=uri, username=wali.username)
     assert roles(otis, uri) == {mabel.username: "owner", otis.username: "member"}
     operations.remove_member(actor=None, chat=uri, username=mabel.username)

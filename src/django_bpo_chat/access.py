@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When, prefetch_related_objects
+from django.db.models import Case, OuterRef, Prefetch, Q, QuerySet, Subquery, When, prefetch_related_objects
 from django.utils.translation import gettext_lazy as _
 
 from . import wire
 from .adapter import get_adapter
-from .exceptions import ChatError, Invalid, NotAMember, NotFound
-from .models import Chat, Membership, MembershipQuerySet, Message, MessageQuerySet
+from .clock import ClockTime
+from .exceptions import ChatError, Invalid, NotAllowed, NotAMember, NotFound
+from .models import Ban, Chat, Invite, Membership, MembershipQuerySet, Message, MessageQuerySet, Reaction
 from .users import User, handle, users_with_handles
 
 LISTED_MEMBERS = 50
@@ -27,7 +28,16 @@ PAGE_BYTES = wire.MAX_BYTES - 4096
 
 def lets_in(actor: User | None, chat: Chat) -> bool:
     """Whether the chat's uri would make ``actor`` a member, as which the site itself cannot come in."""
-    return actor is not None and chat.joinable and get_adapter().may_join(actor, chat)
+    return actor is not None and chat.joinable and is_welcome(actor, chat)
+
+
+def is_welcome(actor: User, chat: Chat) -> bool:
+    """Whether ``actor`` may come in, if there is a way."""
+    return not is_banned(actor, chat) and get_adapter().may_join(actor, chat)
+
+
+def is_banned(user: User, chat: Chat) -> bool:
+    return Ban.objects.filter(chat=chat, user=user).exists()
 
 
 def refusal(actor: User | None, chat: Chat | None) -> ChatError:
@@ -62,7 +72,19 @@ def memberships_with_users() -> MembershipQuerySet:
 
 
 def messages_with_authors() -> MessageQuerySet:
+    """Messages with all that the wire shows of them."""
     return Message.objects.select_related(*_with_cards("author"))
+
+
+def with_reactions(messages: Iterable[Message]) -> list[Message]:
+    """The same messages with their reactions: one query, if any of them has any."""
+    found = list(messages)
+    reactions = Reaction.objects.select_related("user").order_by("id")
+    prefetch_related_objects(
+        [message for message in found if message.is_reacted_to],
+        Prefetch("reactions", reactions, to_attr="loaded_reactions"),
+    )
+    return found
 
 
 def _with_cards(relation: str) -> list[str]:
@@ -72,8 +94,7 @@ def _with_cards(relation: str) -> list[str]:
 def visible_message(chat: Chat, seq: int, *, first_seq: int) -> Message:
     """Raises ``NotFound`` for what is not there and for what is from before ``first_seq``."""
     if first_seq <= seq <= chat.last_seq:
-        found = messages_with_authors().filter(chat=chat, seq=seq).first()
-        if found is not None:
+        for found in with_reactions(messages_with_authors().filter(chat=chat, seq=seq)):
             found.chat = chat
             return found
     raise NotFound
@@ -90,7 +111,7 @@ def chat(actor: User, uri: str) -> wire.ChatView:
 def started_chat(chat: Chat) -> wire.ChatView:
     """What its first member sees of a chat that they have just started; nothing is read, so nothing can go wrong."""
     own = chat.members[0]
-    own.unread_count = 0
+    own.unread_count = own.mention_count = 0
     return wire.ChatView(own, chat.members[:LISTED_MEMBERS], last_message=None)
 
 
@@ -101,7 +122,7 @@ def chats(actor: User) -> "QuerySet[Membership]":
     )
     return (
         _memberships(actor)
-        .with_unread_count()
+        .with_counts()
         .annotate(  # type: ignore[no-redef]  # declared on the model
             last_listed=Case(When(chat__member_count__gt=LISTED_MEMBERS, then=Subquery(last_listed)))
         )
@@ -109,9 +130,9 @@ def chats(actor: User) -> "QuerySet[Membership]":
 
 
 def latest_chats(actor: User, most: int) -> list[Membership]:
-    """The actor's memberships, the last active chats first, with nothing but the chat and the ``unread_count``."""
+    """The actor's memberships, the last active chats first, with nothing but the chat and the counts."""
     memberships = Membership.objects.present().of(actor).select_related("chat")
-    return list(memberships.with_unread_count().order_by("-chat__active_at", "-chat_id")[:most])
+    return list(memberships.with_counts().order_by("-chat__active_at", "-chat_id")[:most])
 
 
 def chat_views(memberships: Sequence[Membership]) -> list[wire.ChatView]:
@@ -142,7 +163,26 @@ def _last_messages(memberships: Sequence[Membership]) -> Iterable[Message]:
     for each in memberships:
         if each.first_seq <= each.chat.last_seq:
             wanted |= Q(chat=each.chat_id, seq=each.chat.last_seq)
-    return messages_with_authors().filter(wanted) if wanted else ()
+    return with_reactions(messages_with_authors().filter(wanted)) if wanted else ()
+
+
+def managed_chat(actor: User, uri: str) -> Chat:
+    """A group of which the actor is the owner or an admin. Raises ``NotAllowed``, ``NotAMember`` or ``NotFound``."""
+    member = membership(actor, uri)
+    if member.chat.is_direct or not member.rank:
+        raise NotAllowed
+    return member.chat
+
+
+def bans(actor: User, uri: str) -> "QuerySet[Ban]":
+    """Who is kept out of a chat, unordered, for those who manage it. Raises as :func:`managed_chat`."""
+    return Ban.objects.filter(chat=managed_chat(actor, uri)).select_related(*_with_cards("user"), "banned_by")
+
+
+def invites(actor: User, uri: str) -> "QuerySet[Invite]":
+    """The invites that let somebody in, unordered, for those who manage the chat. Raises as :func:`managed_chat`."""
+    chat = managed_chat(actor, uri)
+    return Invite.objects.filter(chat=chat).valid(ClockTime()).select_related("created_by")
 
 
 def members(actor: User, uri: str) -> "QuerySet[Membership]":
@@ -203,7 +243,7 @@ def messages(
     rows = messages_with_authors().filter(chat=member.chat_id, seq__range=(low, high)).order_by("seq")
     return MessagePage(
         version=member.chat.version,
-        messages=list(rows) if low <= high else [],
+        messages=with_reactions(rows) if low <= high else [],
         before=low if low > first else None,
         after=high if high < last else None,
     )
@@ -240,7 +280,7 @@ def changes_of(chat: Chat, *, since: int, first_seq: int = 1, limit: int = MAX_R
 def _changed_rows(chat: Chat, since: int, version: int, first_seq: int, most: int | None) -> list[Message | Membership]:
     messages = messages_with_authors().filter(chat=chat, seq__gte=first_seq).changed(since, version)[:most]
     members = memberships_with_users().filter(chat=chat).changed(since, version)[:most]
-    rows = [*messages, *members]
+    rows = [*with_reactions(messages), *members]
     for row in rows:
         row.chat = chat
     return sorted(rows, key=lambda row: row.version)
@@ -288,11 +328,11 @@ def contacts(actor: User | None, usernames: Iterable[str], *, field: str) -> lis
         raise Invalid({field: [_("No more than %(most)d people at once.") % {"most": MAX_CONTACTS}]})
     found = {handle(user): user for user in users_with_handles(wanted)} if wanted else {}
     prefetch_related_objects([*found.values()], *get_adapter().card_related)
-    if not all(name in found and _may_contact(actor, found[name]) for name in wanted):
+    if not all(name in found and may_contact(actor, found[name]) for name in wanted):
         raise nobody(field)
     return [found[name] for name in wanted]
 
 
-def _may_contact(actor: User | None, user: User) -> bool:
-    """The site itself need not be welcome."""
+def may_contact(actor: User | None, user: User) -> bool:
+    """Whether the actor may know of the user, write to them and add them; the site itself need not be welcome."""
     return user.is_active and (actor is None or get_adapter().may_contact(actor, user))

@@ -24,7 +24,7 @@ from django.utils.translation import gettext_lazy as _
 
 from . import operations
 from .exceptions import DATABASE_AWAY, ChatError, Unavailable
-from .models import Chat, Membership, Message
+from .models import Ban, Chat, Invite, Membership, Message
 from .users import User, handle, users_with_handles
 
 LISTED_ROWS = 1000
@@ -150,6 +150,18 @@ class RowsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for type
         return format_html('<a href="{}">{}</a>', reverse(name, args=arguments, query=query), text)
 
 
+class RowsOfAccountsAdmin(RowsAdmin):
+    """Rows that go along with an account."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Only along with the account: where that is deleted, Django asks here too."""
+        return self.is_permitted(request, "delete") and not self._is_on_own_page(request)
+
+    def _is_on_own_page(self, request: HttpRequest) -> bool:
+        page = request.resolver_match.url_name if request.resolver_match else None
+        return (page or "").startswith(f"{self.opts.app_label}_{self.opts.model_name}_")
+
+
 @admin.register(Chat)
 class ChatAdmin(RowsAdmin):
     """The title, the joinable flag and the history of a group may be edited."""
@@ -207,7 +219,7 @@ class ChatAdmin(RowsAdmin):
 
 
 @admin.register(Membership)
-class MembershipAdmin(RowsAdmin):
+class MembershipAdmin(RowsOfAccountsAdmin):
     """Present members may be removed; those who have left are listed too."""
 
     actions = ("remove",)
@@ -231,14 +243,6 @@ class MembershipAdmin(RowsAdmin):
     @admin.action(description=_("Remove from the chat"), permissions=["act"])
     def remove(self, request: HttpRequest, queryset: Any) -> None:
         self.act(request, self.chosen(queryset), _remove, _t("Removed from the chat"))
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Only along with the account: where that is deleted, Django asks here too."""
-        return self.is_permitted(request, "delete") and not self._is_on_own_page(request)
-
-    def _is_on_own_page(self, request: HttpRequest) -> bool:
-        page = request.resolver_match.url_name if request.resolver_match else None
-        return (page or "").startswith(f"{self.opts.app_label}_{self.opts.model_name}_")
 
     def in_chat(self, queryset: Any, chat: Chat, rest: str) -> Any:
         found = queryset.filter(chat=chat).order_by("-version", "-id")
@@ -289,6 +293,79 @@ class MessageAdmin(RowsAdmin):
     def of_people(self, queryset: Any, people: Iterable[User]) -> Any:
         """By time, for which there is an index: by id, PostgreSQL may look for theirs among everybody's."""
         return queryset.filter(author__in=people).order_by("-created_at", "-id")
+
+
+@admin.register(Ban)
+class BanAdmin(RowsOfAccountsAdmin):
+    """Who is kept out. A ban may be lifted; it goes along with the account."""
+
+    actions = ("lift",)
+    fields = ("user_handle", "chat_page", "banned_by_handle", "banned_at")
+    list_display = fields
+    list_select_related = ("chat", "user", "banned_by")
+    search_help_text = _("The uri of a chat, or a handle, or both. Without it the newest bans are listed.")
+
+    @admin.display(description=_("user"))
+    def user_handle(self, ban: Ban) -> str | None:
+        return self.person_link(ban.user)
+
+    @admin.display(description=_("chat"))
+    def chat_page(self, ban: Ban) -> str:
+        return self.chat_link(ban.chat)
+
+    @admin.display(description=_("banned by"))
+    def banned_by_handle(self, ban: Ban) -> str | None:
+        return self.person_link(ban.banned_by)
+
+    @admin.action(description=_("Lift the ban"), permissions=["act"])
+    def lift(self, request: HttpRequest, queryset: Any) -> None:
+        self.act(request, self.chosen(queryset), _lift, _t("Bans lifted"))
+
+    def in_chat(self, queryset: Any, chat: Chat, rest: str) -> Any:
+        found = queryset.filter(chat=chat)
+        return found.filter(user__in=users_with_handles([rest])) if rest else found
+
+    def of_people(self, queryset: Any, people: Iterable[User]) -> Any:
+        return queryset.filter(user__in=people)
+
+
+@admin.register(Invite)
+class InviteAdmin(RowsAdmin):
+    """Links into chats. Their tokens are not shown, since whoever has one comes in."""
+
+    actions = ("revoke",)
+    fields = ("chat_page", "created_by_handle", "created_at", "expires_at", "max_uses", "uses")
+    list_display = fields
+    list_select_related = ("chat", "created_by")
+    search_help_text = _("The uri of a chat, or the handle of who made them. Without it the newest invites are listed.")
+
+    @admin.display(description=_("chat"))
+    def chat_page(self, invite: Invite) -> str:
+        return self.chat_link(invite.chat)
+
+    @admin.display(description=_("created by"))
+    def created_by_handle(self, invite: Invite) -> str | None:
+        return self.person_link(invite.created_by)
+
+    @admin.action(description=_("Revoke"), permissions=["act"])
+    def revoke(self, request: HttpRequest, queryset: Any) -> None:
+        self.act(request, self.chosen(queryset), _revoke, _t("Revoked"))
+
+    def in_chat(self, queryset: Any, chat: Chat, rest: str) -> Any:
+        return queryset.none() if rest else queryset.filter(chat=chat)
+
+    def of_people(self, queryset: Any, people: Iterable[User]) -> Any:
+        return queryset.filter(created_by__in=people)
+
+
+def _lift(ban: Ban) -> bool:
+    operations.unban_user(actor=None, chat=ban.chat.uri, username=handle(ban.user))
+    return True
+
+
+def _revoke(invite: Invite) -> bool:
+    operations.revoke_invite(actor=None, chat=invite.chat.uri, token=invite.token)
+    return True
 
 
 def _remove(membership: Membership) -> bool:

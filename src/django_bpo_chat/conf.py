@@ -23,6 +23,7 @@ DEFAULTS: dict[str, Any] = {
     "HELLO_SECONDS": 10,
     "PAGINATION_CLASS": "django_bpo_chat.api.pagination.KeysetPagination",
     "PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "REACTIONS_PER_MESSAGE": 100,
     "READ_RECEIPT_MEMBERS": 100,
     "SERIALIZERS": {
         "sign_up": "django_bpo_chat.accounts.serializers.SignUpInput",
@@ -98,6 +99,11 @@ class ChatSettings:
     def permission_classes(self) -> list[Any]:
         """The REST framework permission classes of whoever is logged in; they are asked at both doors."""
         return self._load_all("PERMISSION_CLASSES")
+
+    @property
+    def reactions_per_message(self) -> int:
+        """How many reactions a message may have, each person's with each emoji counted."""
+        return cast("int", self._get("REACTIONS_PER_MESSAGE"))
 
     @property
     def read_receipt_members(self) -> int:

@@ -66,10 +66,22 @@ def chat_changed(changes: wire.Changes) -> None:
     _publish(changes_envelope(changes))
 
 
-def marked_read(chat: Chat, reader: User, seq: int) -> None:
-    """Tell the members how far somebody has read; not stored in the log, may be lost."""
+def marked_read(chat: Chat, reader: User, seq: int, *, to_others: bool) -> None:
+    """Tell the members, or only the reader's own clients, how far somebody has read; may be lost."""
     frame = wire.frame("read", {"chat": chat.uri, "username": handle(reader), "seq": seq})
-    _publish({"v": ENVELOPE_VERSION, "kind": "ephemeral", "chat": chat.uri, "frame": frame})
+    if to_others:
+        _publish({"v": ENVELOPE_VERSION, "kind": "ephemeral", "chat": chat.uri, "frame": frame})
+    else:
+        _tell_one(reader.pk, frame)
+
+
+def preferences_changed(member: Membership) -> None:
+    """Tell a member's own clients how they want to see a chat; may be lost."""
+    _tell_one(member.user_id, wire.frame("me", {"chat": member.chat.uri, **wire.preferences(member)}))
+
+
+def _tell_one(user_id: Any, frame: str) -> None:
+    _publish({"v": ENVELOPE_VERSION, "kind": "personal", "user": user_key(user_id), "frame": frame})
 
 
 def user_changed(user_id: Any) -> None:

@@ -18,6 +18,14 @@ from .users import User, handle
 
 TITLE_LENGTH = 200
 CLIENT_ID_LENGTH = 64
+OWNER = "owner"
+"""The role of the one whom the chat names as such; members have one of :class:`Membership.Role`."""
+
+OWNER_RANK = 2
+
+EMOJI_LENGTH = 16
+"""In code points; Unicode's longest has ten."""
+
 URI_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
@@ -139,22 +147,26 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
     def changed(self, since: int, version: int) -> "MembershipQuerySet":
         return self.filter(version__gt=since, version__lte=version).order_by("version", "id")
 
-    def with_unread_count(self) -> "MembershipQuerySet":
-        """``unread_count``: messages beyond the read mark that are still there."""
-        tombstones = (
-            Message.objects.filter(chat=OuterRef("chat"), seq__gt=OuterRef("read_seq"), deleted_at__isnull=False)
-            .order_by()
-            .values("chat")
-            .annotate(n=Count("*"))
-            .values("n")
-        )
+    def with_counts(self) -> "MembershipQuerySet":
+        """``unread_count``: messages beyond the read mark that are still there; ``mention_count``: those of them that
+        mention the member."""
+        beyond = {"chat": OuterRef("chat"), "seq__gt": OuterRef("read_seq")}
+        tombstones = Message.objects.filter(deleted_at__isnull=False, **beyond)
+        mentions = Mention.objects.filter(user=OuterRef("user"), **beyond)
         return self.annotate(  # type: ignore[no-redef]  # declared on the model
-            unread_count=F("chat__last_seq") - F("read_seq") - Coalesce(Subquery(tombstones), 0),
+            unread_count=F("chat__last_seq") - F("read_seq") - _count(tombstones),
+            mention_count=_count(mentions),
         )
 
     def routes(self, uris: Iterable[str]) -> Any:
         """``(uri, version, user id, first visible seq)`` of every present member of these chats."""
         return self.present().filter(chat__uri__in=uris).values_list("chat__uri", "chat__version", "user", "first_seq")
+
+
+def _count(rows: "models.QuerySet[Any]") -> Coalesce:
+    """How many of these rows of one chat there are, within a query of something else."""
+    counted = rows.order_by().values("chat").annotate(n=Count("*")).values("n")
+    return Coalesce(Subquery(counted), 0)
 
 
 class Membership(models.Model):
@@ -172,8 +184,12 @@ class Membership(models.Model):
     left_at = models.DateTimeField(null=True, blank=True)
     first_seq = models.PositiveBigIntegerField(default=1)
     read_seq = models.PositiveBigIntegerField(default=0)
+    muted = models.BooleanField(default=False)
+    pinned = models.BooleanField(default=False)
+    archived = models.BooleanField(default=False)
 
-    unread_count: int  # where with_unread_count() has annotated it
+    unread_count: int  # where with_counts() has annotated it
+    mention_count: int  # likewise
     last_listed: int | None  # likewise, access.chats()
 
     objects = PrimaryManager.from_queryset(MembershipQuerySet)()
@@ -206,9 +222,13 @@ class Membership(models.Model):
         return self.chat.owner_id == self.user_id
 
     @property
+    def shown_role(self) -> str:
+        return OWNER if self.is_owner else self.role
+
+    @property
     def rank(self) -> int:
         """Nobody acts on an equal or higher rank: member 0, admin 1, owner 2."""
-        return 2 if self.is_owner else int(self.role == self.Role.ADMIN)
+        return OWNER_RANK if self.is_owner else int(self.role == self.Role.ADMIN)
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
@@ -222,10 +242,15 @@ class Message(models.Model):
     version = models.PositiveBigIntegerField()
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_index=False)
     text = models.TextField(blank=True)
+    reply_to = models.PositiveBigIntegerField(null=True, blank=True)
+    mentions = models.JSONField(default=list, blank=True)
+    is_reacted_to = models.BooleanField(default=False)
     client_id = models.CharField(max_length=CLIENT_ID_LENGTH, blank=True)
     created_at = models.DateTimeField()
     edited_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
+
+    loaded_reactions: "Sequence[Reaction]"  # where access has loaded them, of a message that has any
 
     objects = PrimaryManager.from_queryset(MessageQuerySet)()
 
@@ -245,7 +270,11 @@ class Message(models.Model):
             models.CheckConstraint(name="bpo_message_counts", condition=Q(seq__gte=1, version__gt=F("seq"))),
             models.CheckConstraint(
                 name="bpo_message_tombstone",
-                condition=Q(deleted_at=None) & ~Q(text="") | Q(deleted_at__isnull=False, text=""),
+                condition=Q(deleted_at=None) & ~Q(text="") | Q(deleted_at__isnull=False, text="", is_reacted_to=False),
+            ),
+            models.CheckConstraint(
+                name="bpo_message_reply_to",
+                condition=Q(reply_to=None) | Q(reply_to__gte=1, reply_to__lt=F("seq")),
             ),
         ]
 
@@ -255,3 +284,105 @@ class Message(models.Model):
     @property
     def is_deleted(self) -> bool:
         return self.deleted_at is not None
+
+    @property
+    def shown_reactions(self) -> "Sequence[Reaction]":
+        return self.loaded_reactions if self.is_reacted_to else ()
+
+
+class Mention(models.Model):
+    """That a message names a member, for counting what they have not read of these."""
+
+    chat = models.ForeignKey(Chat, models.CASCADE, related_name="+", db_index=False)
+    seq = models.PositiveBigIntegerField()
+    # Unconstrained: no message fails because somebody whom it names deletes their account in this moment.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+
+    objects = PrimaryManager()
+
+    class Meta:
+        verbose_name = _("mention")
+        verbose_name_plural = _("mentions")
+        indexes: ClassVar = [models.Index(fields=["user", "chat", "seq"], name="bpo_mention_user")]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["chat", "seq", "user"], name="bpo_mention_once")]
+
+    def __str__(self) -> str:
+        return f"{handle(self.user)} in message {self.seq} of chat {self.chat_id}"
+
+
+class Reaction(models.Model):
+    message = models.ForeignKey(Message, models.CASCADE, related_name="reactions", db_index=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    emoji = models.CharField(max_length=EMOJI_LENGTH)
+
+    objects = PrimaryManager()
+
+    class Meta:
+        verbose_name = _("reaction")
+        verbose_name_plural = _("reactions")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["message", "user", "emoji"], name="bpo_reaction_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.emoji} by {handle(self.user)}"
+
+
+class Ban(models.Model):
+    """That somebody is kept out of a chat."""
+
+    chat = models.ForeignKey(Chat, models.CASCADE, related_name="bans", db_index=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    banned_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    banned_at = models.DateTimeField()
+
+    objects = PrimaryManager()
+
+    class Meta:
+        verbose_name = _("ban")
+        verbose_name_plural = _("bans")
+        constraints: ClassVar = [models.UniqueConstraint(fields=["chat", "user"], name="bpo_ban_once")]
+
+    def __str__(self) -> str:
+        return f"{handle(self.user)} in chat {self.chat_id}"
+
+
+class InviteQuerySet(models.QuerySet["Invite"]):
+    def with_token(self, token: str) -> "InviteQuerySet":
+        """The invite of that token; none for what cannot be one."""
+        return self.filter(token=token) if URI_PATTERN.fullmatch(token) else self.none()
+
+    def valid(self, time: Any) -> "InviteQuerySet":
+        """Those that let somebody in at that time, which may be an expression."""
+        is_in_time = Q(expires_at=None) | Q(expires_at__gt=time)
+        return self.filter(is_in_time, Q(max_uses=None) | Q(uses__lt=F("max_uses")))
+
+    def spent(self, time: Any) -> "InviteQuerySet":
+        """The others: they will never let anybody in again."""
+        return self.filter(Q(expires_at__lte=time) | Q(uses__gte=F("max_uses")))
+
+
+class Invite(models.Model):
+    """A link that makes whoever has it a member."""
+
+    chat = models.ForeignKey(Chat, models.CASCADE, related_name="invites")
+    token = models.CharField(max_length=22, unique=True, default=new_uri, editable=False)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    max_uses = models.PositiveIntegerField(null=True, blank=True)
+    uses = models.PositiveIntegerField(default=0)
+
+    objects = PrimaryManager.from_queryset(InviteQuerySet)()
+
+    class Meta:
+        verbose_name = _("invite")
+        verbose_name_plural = _("invites")
+        constraints: ClassVar = [
+            models.CheckConstraint(name="bpo_invite_uses", condition=Q(max_uses=None) | Q(uses__lte=F("max_uses"))),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.chat} #{self.pk}"

@@ -1,7 +1,7 @@
 """The input of both doors. They check shapes; what a text may be or who may do what is the operations' business."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sized
+from typing import Any, TypeVar
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
@@ -124,16 +124,27 @@ class PatchChatInput(serializers.Serializer[Any]):
 
     def validate(self, attrs: Data) -> Data:
         given = {"username", "title", "joinable", "history"} & attrs.keys()  # whatever else a site asks for
-        if self.initial_data and not given:
-            raise serializers.ValidationError(_("Nothing of this can be changed."))
+        if self.initial_data:
+            _something(given)
         if "username" in given and len(given) > 1:
             raise serializers.ValidationError(_("Add somebody or edit the chat, not both at once."))
         return attrs
 
 
+Given = TypeVar("Given", bound=Sized)
+
+
+def _something(given: Given) -> Given:
+    """Raises REST framework's ``ValidationError`` for nothing."""
+    if not given:
+        raise serializers.ValidationError(_("Nothing of this can be changed."))
+    return given
+
+
 class SendMessageInput(serializers.Serializer[Any]):
     message = TextField()
     client_id = TextField(required=False, allow_null=True, max_length=CLIENT_ID_LENGTH)
+    reply_to = NumberField(required=False, allow_null=True)
 
 
 class EditMessageInput(serializers.Serializer[Any]):
@@ -142,6 +153,24 @@ class EditMessageInput(serializers.Serializer[Any]):
 
 class MarkReadInput(serializers.Serializer[Any]):
     seq = NumberField()
+
+
+class PreferencesInput(serializers.Serializer[Any]):
+    muted = FlagField(required=False)
+    pinned = FlagField(required=False)
+    archived = FlagField(required=False)
+
+    def validate(self, attrs: Data) -> Data:
+        return _something(attrs)
+
+
+class RoleInput(serializers.Serializer[Any]):
+    role = TextField()
+
+
+class InviteInput(serializers.Serializer[Any]):
+    expires_in = NumberField(required=False, allow_null=True)
+    max_uses = NumberField(required=False, allow_null=True)
 
 
 # Query strings

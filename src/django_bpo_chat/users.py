@@ -1,7 +1,7 @@
 """The site's users: their type, whatever model they are, and the handles by which others know them."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist, ValidationError
@@ -66,10 +66,19 @@ def rows_of_users() -> "QuerySet[User]":
 
 
 def users_with_handles(handles: Iterable[str]) -> list[User]:
-    """Those of these handles that are somebody's, as they are written; a NUL must not reach the database."""
-    names = {each for each in handles if "\0" not in each}
+    """Those of these handles that are somebody's, as they are written."""
+    names = {each for each in handles if _may_be_handle(each)}
+    # A column that is no text takes more than one spelling of a value, and so may a text's collation.
+    return [user for user in stored_users().filter(**{f"{handle_field()}__in": names}) if handle(user) in names]
+
+
+def _may_be_handle(name: str) -> bool:
+    """What cannot be one must not reach the database: a NUL, or no number where handles are numbers."""
+    field: Any = get_user_model()._meta.get_field(handle_field())
     try:
-        # A column that is no text takes more than one spelling of a value, and so may a text's collation.
-        return [user for user in stored_users().filter(**{f"{handle_field()}__in": names}) if handle(user) in names]
-    except (ValueError, OverflowError, ValidationError):  # something that cannot be a primary key
-        return []
+        value = field.to_python(name)
+        if not isinstance(value, str):
+            field.run_validators(value)
+    except ValidationError:
+        return False
+    return "\0" not in name

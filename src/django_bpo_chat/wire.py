@@ -15,7 +15,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from .adapter import get_adapter
 from .clock import to_utc
 from .exceptions import ParseError, TooLarge
-from .models import Chat, Membership, Message
+from .models import Ban, Chat, Invite, Membership, Message
 from .users import User, handle
 
 MAX_BYTES = 64 * 1024
@@ -144,15 +144,25 @@ def message(row: Message) -> Dict:
         "created_at": instant(row.created_at),
         "edited_at": instant(row.edited_at),
         "deleted": row.is_deleted,
-        "reply_to": None,
+        "reply_to": row.reply_to,
         "client_id": row.client_id or None,
+        "reactions": reactions(row),
+        "mentions": row.mentions,
     }
+
+
+def reactions(row: Message) -> list[Dict]:
+    """By emoji, in the order in which they came."""
+    usernames: dict[str, list[str]] = {}
+    for each in row.shown_reactions:
+        usernames.setdefault(each.emoji, []).append(handle(each.user))
+    return [{"emoji": emoji, "usernames": names} for emoji, names in usernames.items()]
 
 
 def member(row: Membership) -> Dict:
     return {
         **user(row.user),
-        "role": "owner" if row.is_owner else row.role,
+        "role": row.shown_role,
         "joined_at": instant(row.joined_at),
         "left": not row.is_present,
         "version": row.version,
@@ -180,7 +190,29 @@ def chat(view: ChatView) -> Dict:
         "version": row.version,
         "last_message": message(view.last_message) if view.last_message else None,
         "unread_count": view.membership.unread_count,
+        "mention_count": view.membership.mention_count,
+        **preferences(view.membership),
         "created_at": instant(row.created_at),
+    }
+
+
+def preferences(row: Membership) -> Dict:
+    """A member's own view of a chat, which nobody else is shown."""
+    return {"muted": row.muted, "pinned": row.pinned, "archived": row.archived}
+
+
+def ban(row: Ban) -> Dict:
+    return {**user(row.user), "banned_by": handle(row.banned_by), "banned_at": instant(row.banned_at)}
+
+
+def invite(row: Invite) -> Dict:
+    return {
+        "token": row.token,
+        "created_by": handle(row.created_by),
+        "created_at": instant(row.created_at),
+        "expires_at": instant(row.expires_at),
+        "max_uses": row.max_uses,
+        "uses": row.uses,
     }
 
 

@@ -11,8 +11,17 @@ from .. import access, operations, wire
 from ..conf import chat_settings
 from ..exceptions import NotFound
 from ..http import ChatAPIView, absolute_url
-from ..models import Membership
-from ..serializers import BIGGEST, ChangesQuery, Data, MarkReadInput, MessagesQuery
+from ..models import Row
+from ..serializers import (
+    BIGGEST,
+    ChangesQuery,
+    Data,
+    InviteInput,
+    MarkReadInput,
+    MessagesQuery,
+    PreferencesInput,
+    RoleInput,
+)
 from ..users import handle
 from .pagination import Keyset, from_microseconds, microseconds
 
@@ -22,16 +31,16 @@ LAST_ACTIVE_FIRST = Keyset(
     key=lambda membership: (microseconds(membership.chat.active_at), membership.chat_id),
     values=lambda key: (from_microseconds(key[0]), key[1]),
 )
-LONGEST_LISTED_FIRST = Keyset(fields=("id",), descending=False, key=lambda membership: (membership.pk,))
+LONGEST_LISTED_FIRST = Keyset(fields=("id",), descending=False, key=lambda row: (row.pk,))
 
 
 class ListView(ChatAPIView):
-    """Lists memberships, in the order that ``keyset`` names, a page at a time: as in REST framework's own views, all at
+    """Lists rows, in the order that ``keyset`` names, a page at a time: as in REST framework's own views, all at
     once where the site's pagination class has no page size."""
 
     keyset: Keyset
 
-    def page(self, rows: "QuerySet[Membership]", shape: Callable[[Sequence[Membership]], list[Any]]) -> Response:
+    def page(self, rows: "QuerySet[Row]", shape: Callable[[Sequence[Row]], list[Any]]) -> Response:
         paginator = chat_settings.pagination_class()
         rows = rows.order_by(*self.keyset.ordering)
         page = paginator.paginate_queryset(rows, self.request, view=self)
@@ -83,9 +92,60 @@ class MembersView(ListView):
 
 
 class MemberView(ChatAPIView):
+    def patch(self, request: Request, uri: str, username: str) -> Response:
+        role = self.parse(RoleInput)["role"]
+        member = operations.change_role(actor=self.user, chat=uri, username=username, role=role)
+        return Response(wire.member(member))
+
     def delete(self, request: Request, uri: str, username: str) -> Response:
         operations.remove_member(actor=self.user, chat=uri, username=username)
         return Response(status=204)
+
+
+class BansView(ListView):
+    keyset = LONGEST_LISTED_FIRST
+
+    def get(self, request: Request, uri: str) -> Response:
+        return self.page(access.bans(self.user, uri), lambda rows: [wire.ban(row) for row in rows])
+
+
+class BanView(ChatAPIView):
+    def put(self, request: Request, uri: str, username: str) -> Response:
+        operations.ban_user(actor=self.user, chat=uri, username=username)
+        return Response(status=204)
+
+    def delete(self, request: Request, uri: str, username: str) -> Response:
+        operations.unban_user(actor=self.user, chat=uri, username=username)
+        return Response(status=204)
+
+
+class InvitesView(ListView):
+    keyset = LONGEST_LISTED_FIRST
+
+    def get(self, request: Request, uri: str) -> Response:
+        return self.page(access.invites(self.user, uri), lambda rows: [wire.invite(row) for row in rows])
+
+    def post(self, request: Request, uri: str) -> Response:
+        invite = operations.create_invite(actor=self.user, chat=uri, **self.parse(InviteInput))
+        return Response(wire.invite(invite), status=201)
+
+
+class InviteView(ChatAPIView):
+    def delete(self, request: Request, uri: str, token: str) -> Response:
+        operations.revoke_invite(actor=self.user, chat=uri, token=token)
+        return Response(status=204)
+
+
+class AcceptInviteView(ChatAPIView):
+    def post(self, request: Request, token: str) -> Response:
+        member = operations.accept_invite(actor=self.user, token=token)
+        return Response(wire.chat(access.chat(self.user, member.chat.uri)))
+
+
+class PreferencesView(ChatAPIView):
+    def patch(self, request: Request, uri: str) -> Response:
+        member = operations.edit_preferences(actor=self.user, chat=uri, **self.parse(PreferencesInput))
+        return Response(wire.preferences(member))
 
 
 class MessagesView(ChatAPIView):
@@ -103,7 +163,11 @@ class MessagesView(ChatAPIView):
     def post(self, request: Request, uri: str) -> Response:
         values = self.parse(chat_settings.serializer("send_message"))
         message, created = operations.send_message(
-            actor=self.user, chat=uri, text=values["message"], client_id=values.get("client_id") or ""
+            actor=self.user,
+            chat=uri,
+            text=values["message"],
+            client_id=values.get("client_id") or "",
+            reply_to=values.get("reply_to"),
         )
         return Response(wire.message(message), status=201 if created else 200)
 
@@ -119,10 +183,27 @@ class MessageView(ChatAPIView):
         return Response(wire.message(message))
 
 
+class ReactionView(ChatAPIView):
+    def put(self, request: Request, uri: str, seq: str, emoji: str) -> Response:
+        message = operations.add_reaction(actor=self.user, chat=uri, seq=_number(seq), emoji=emoji)
+        return Response(wire.message(message))
+
+    def delete(self, request: Request, uri: str, seq: str, emoji: str) -> Response:
+        message = operations.remove_reaction(actor=self.user, chat=uri, seq=_number(seq), emoji=emoji)
+        return Response(wire.message(message))
+
+
 class ReadView(ChatAPIView):
     def put(self, request: Request, uri: str) -> Response:
         values = self.parse(MarkReadInput)
         seq, unread_count = operations.mark_read(actor=self.user, chat=uri, seq=values["seq"])
+        return Response({"seq": seq, "unread_count": unread_count})
+
+
+class UnreadView(ChatAPIView):
+    def put(self, request: Request, uri: str) -> Response:
+        values = self.parse(MarkReadInput)
+        seq, unread_count = operations.mark_unread(actor=self.user, chat=uri, seq=values["seq"])
         return Response({"seq": seq, "unread_count": unread_count})
 
 

@@ -61,6 +61,7 @@ def _is_layer(alias: Any) -> bool:
 PATH = Kind("a dotted path", _is_text)
 PATHS = Kind("a list of dotted paths", _are_texts)
 SECONDS = Kind("a number of seconds above 0", lambda value: _is_number(value) and value > 0)
+COUNT = Kind("a whole number from 0 on", lambda value: _is_whole(value) and value >= 0)
 
 VALUES: dict[str, Kind] = {
     "ADAPTER": PATH,
@@ -73,7 +74,8 @@ VALUES: dict[str, Kind] = {
     "HELLO_SECONDS": SECONDS,
     "PAGINATION_CLASS": PATH,
     "PERMISSION_CLASSES": PATHS,
-    "READ_RECEIPT_MEMBERS": Kind("a whole number from 0 on", lambda value: _is_whole(value) and value >= 0),
+    "REACTIONS_PER_MESSAGE": COUNT,
+    "READ_RECEIPT_MEMBERS": COUNT,
     "SERIALIZERS": Kind("a dict of dotted paths", lambda value: isinstance(value, dict)),
     "SWEEP_SECONDS": SECONDS,
     "THROTTLE_CLASSES": PATHS,

@@ -72,7 +72,11 @@ async def send_message(session: "Session", values: Data) -> Result:
 def _send(actor: User, values: Data) -> Result:
     body = validated(chat_settings.serializer("send_message"), values["body"], actor)
     message, _created = operations.send_message(
-        actor=actor, chat=values["chat"], text=body["message"], client_id=body.get("client_id") or ""
+        actor=actor,
+        chat=values["chat"],
+        text=body["message"],
+        client_id=body.get("client_id") or "",
+        reply_to=body.get("reply_to"),
     )
     return {"message": wire.message(message)}
 

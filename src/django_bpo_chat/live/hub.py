@@ -132,6 +132,9 @@ class Hub:
             match envelope["kind"]:
                 case "changes" | "ephemeral":
                     self._take_chat_event(envelope)
+                case "personal":
+                    for socket in self._of_user(envelope["user"]):
+                        socket.deliver(envelope["frame"], ephemeral=True)
                 case "user":
                     if envelope.get("is_deleted"):
                         self._forget(envelope["user"])

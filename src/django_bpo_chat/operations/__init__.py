@@ -7,22 +7,35 @@ judges people, is not asked about it. Each function either does all of its work 
 :class:`~django_bpo_chat.exceptions.ChatError` and does nothing.
 """
 
+from .bans import ban_user, unban_user
 from .chats import edit_chat, start_direct, start_group
-from .members import add_member, join_chat, leave_chat, release_user, remove_member
+from .invites import accept_invite, create_invite, revoke_invite
+from .members import add_member, change_role, join_chat, leave_chat, release_user, remove_member
 from .messages import delete_message, edit_message, send_message
-from .reading import mark_read
+from .reactions import add_reaction, remove_reaction
+from .reading import edit_preferences, mark_read, mark_unread
 
 __all__ = [
+    "accept_invite",
     "add_member",
+    "add_reaction",
+    "ban_user",
+    "change_role",
+    "create_invite",
     "delete_message",
     "edit_chat",
     "edit_message",
+    "edit_preferences",
     "join_chat",
     "leave_chat",
     "mark_read",
+    "mark_unread",
     "release_user",
     "remove_member",
+    "remove_reaction",
+    "revoke_invite",
     "send_message",
     "start_direct",
     "start_group",
+    "unban_user",
 ]

@@ -13,7 +13,7 @@ from django.dispatch import Signal
 from .. import access, events, signals, wire
 from ..clock import ClockTime
 from ..exceptions import DATABASE_AWAY, NotAllowed, NotAuthenticated
-from ..models import Chat, Membership, Message
+from ..models import OWNER_RANK, Chat, Membership, Message
 from ..users import User, stored_users
 
 
@@ -40,6 +40,7 @@ class Change:
         self._membership = membership
         self._details: set[str] = set()
         self._counters: set[str] = set()
+        self._is_noted = False
         self._signals: list[tuple[Signal, type[Model], dict[str, Any]]] = []
 
     @property
@@ -73,6 +74,13 @@ class Change:
         """What the actor is in this chat, where the site itself may act too. Raises ``NotAMember`` or ``NotFound``."""
         return Site() if self.actor is None else self.require_member()
 
+    def require_owner(self) -> Membership | Site:
+        """Likewise, for what takes the owner of a group. Raises ``NotAllowed`` otherwise."""
+        standing = self.require_manager()
+        if standing.rank < OWNER_RANK:
+            raise NotAllowed
+        return standing
+
     def require_manager(self) -> Membership | Site:
         """Likewise, for what takes an owner or an admin of a group. Raises ``NotAllowed`` otherwise."""
         standing = self.require_standing()
@@ -104,13 +112,17 @@ class Change:
         self.chat.member_count += difference
         self._counters.add("member_count")
 
+    def note(self) -> None:
+        """Something has changed that no member is shown, such as a ban: their ``changes`` are empty."""
+        self._is_noted = True
+
     def signal(self, signal: Signal, sender: type[Model], **arguments: Any) -> None:
         """Tell the site's own code as well, once the members have been told."""
         self._signals.append((signal, sender, arguments))
 
     def finish(self) -> bool:
         """Save the chat and announce the change; False where nothing has changed."""
-        if not (self.changed_messages or self.changed_members or self._details):
+        if not (self.changed_messages or self.changed_members or self._details or self._is_noted):
             return False
         if self._details:
             self.signal(signals.chat_edited, Chat, fields=frozenset(self._details))
@@ -128,7 +140,7 @@ class Change:
                 since=self.version - 1,
                 version=self.version,
                 messages=self.changed_messages,
-                members=self.changed_members,
+                members=sorted(self.changed_members, key=lambda row: row.pk),  # as they are read
                 details=bool(self._details),
             )
         )

@@ -9,12 +9,14 @@ from django.db.models.functions import Concat
 from .. import access, signals
 from ..exceptions import NotAllowed, NotAuthenticated, NotFound
 from ..locks import queue
-from ..models import Chat, Membership, lock_order
+from ..models import OWNER, Chat, Membership, lock_order
 from ..users import User, handle, rows_of_users
+from . import texts
 from .change import Change, changing
 
 RELEASED_AT_ONCE = 500
 RELEASE_LOCK = 0x62706F_72656C73  # "bporels" in ASCII: an advisory lock's key, shared by all processes of a site
+PREFERENCES = ("muted", "pinned", "archived")
 
 
 def join_chat(*, actor: User, chat: str) -> Membership:
@@ -24,7 +26,7 @@ def join_chat(*, actor: User, chat: str) -> Membership:
             return change.present_member
         if not access.lets_in(actor, change.chat):
             raise NotFound
-        return _admit(change, actor)
+        return admit(change, actor)
 
 
 def add_member(*, actor: User | None, chat: str, username: str) -> Membership:
@@ -39,13 +41,15 @@ def add_member(*, actor: User | None, chat: str, username: str) -> Membership:
         if not others:  # the name is the actor's own
             return change.require_member()
         present = Membership.objects.present().of(others[0]).filter(chat=change.chat).first()
-        return present or _admit(change, others[0])
+        if present is None and access.is_banned(others[0], change.chat):
+            raise access.nobody("username")
+        return present or admit(change, others[0])
 
 
 def leave_chat(*, actor: User, chat: str) -> None:
     """Raises ``NotAllowed`` (direct chats), ``NotAMember`` or ``NotFound``."""
     with changing(actor, chat) as change:
-        _dismiss(change, change.require_group_member())
+        dismiss(change, change.require_group_member())
 
 
 def remove_member(*, actor: User | None, chat: str, username: str) -> None:
@@ -55,7 +59,26 @@ def remove_member(*, actor: User | None, chat: str, username: str) -> None:
     """
     with changing(actor, chat) as change:
         is_oneself = username == handle(actor)
-        _dismiss(change, change.require_group_member() if is_oneself else _subordinate(change, username))
+        dismiss(change, change.require_group_member() if is_oneself else _subordinate(change, username))
+
+
+def change_role(*, actor: User | None, chat: str, username: str, role: str) -> Membership:
+    """Make a member an admin or a plain member, or, with ``"owner"``, hand the chat over to them, as its owner.
+
+    The former owner stays as an admin. Raises ``Invalid`` (role), ``NotAllowed``, ``NotAMember`` or ``NotFound``.
+    """
+    role = texts.clean_role(role)
+    with changing(actor, chat) as change:
+        change.require_owner()
+        member = access.present_member(change.chat, username)
+        if role == OWNER:
+            _hand_over(change, member)
+        elif member.is_owner:
+            raise NotAllowed  # a chat has an owner
+        elif member.role != role:
+            member.role = role
+            change.save_member(member, "role")
+        return member
 
 
 def release_user(*, user: User) -> None:
@@ -95,7 +118,7 @@ def _release(user: User, chats: Sequence[int]) -> None:
             _hand_to_heir(change)
 
 
-def _admit(change: Change, user: User) -> Membership:
+def admit(change: Change, user: User) -> Membership:
     """Whoever comes back gets their old row, and sees what a newcomer sees."""
     chat = change.chat
     membership = Membership.objects.of(user).filter(chat=chat).first() or Membership(chat=chat)
@@ -105,10 +128,11 @@ def _admit(change: Change, user: User) -> Membership:
     membership.role = Membership.Role.MEMBER
     membership.joined_at, membership.left_at = change.time, None
     membership.first_seq, membership.read_seq = chat.first_seq_for_newcomers, chat.last_seq
+    membership.muted = membership.pinned = membership.archived = False
     change.count_members(+1)
     if chat.owner_id is None:
         change.set_details(owner=user)
-    change.save_member(membership, "role", "joined_at", "left_at", "first_seq", "read_seq")
+    change.save_member(membership, "role", "joined_at", "left_at", "first_seq", "read_seq", *PREFERENCES)
     change.signal(signals.member_joined, Membership, membership=membership)
     return membership
 
@@ -132,7 +156,7 @@ def _subordinate(change: Change, username: str) -> Membership:
     return member
 
 
-def _dismiss(change: Change, membership: Membership) -> None:
+def dismiss(change: Change, membership: Membership) -> None:
     membership.left_at = change.time
     was_owner = membership.is_owner
     change.count_members(-1)
@@ -140,6 +164,16 @@ def _dismiss(change: Change, membership: Membership) -> None:
     change.signal(signals.member_left, Membership, membership=membership)
     if was_owner:
         _hand_to_heir(change)
+
+
+def _hand_over(change: Change, heir: Membership) -> None:
+    if not heir.is_owner:
+        former = access.memberships_with_users().present().filter(chat=change.chat, user=change.chat.owner).first()
+        change.set_details(owner=heir.user)
+        change.save_member(heir)
+        if former is not None:
+            former.chat, former.role = change.chat, Membership.Role.ADMIN
+            change.save_member(former, "role")
 
 
 def _hand_to_heir(change: Change) -> None:

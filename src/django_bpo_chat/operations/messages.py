@@ -1,19 +1,25 @@
 """Sending, editing and deleting messages."""
 
+from django.utils.translation import gettext_lazy as _
+
 from .. import access, signals
 from ..adapter import get_adapter
-from ..exceptions import ClientIdReused, NotAllowed, NotFound
+from ..exceptions import ClientIdReused, Invalid, NotAllowed, NotFound
 from ..models import Membership, Message
 from ..users import User
 from . import texts
 from .change import Change, changing
+from .mentions import forget_mentions, mentioned, note_mentions
 
 
-def send_message(*, actor: User, chat: str, text: str, client_id: str = "") -> tuple[Message, bool]:
+def send_message(
+    *, actor: User, chat: str, text: str, client_id: str = "", reply_to: int | None = None
+) -> tuple[Message, bool]:
     """Store a message as the chat's next, and whether it is new.
 
-    With a ``client_id`` a repetition is safe for ever: it gives the message of the first time, as it is now. Raises
-    ``Invalid``, ``ClientIdReused``, ``NotAMember`` or ``NotFound``.
+    With a ``client_id`` a repetition is safe for ever: it gives the message of the first time, as it is now.
+    ``reply_to`` is the seq of a message of the chat that the actor may see. Raises ``Invalid``, ``ClientIdReused``,
+    ``NotAMember`` or ``NotFound``.
     """
     # Before the lock, which is held no longer than it must be.
     text, client_id = texts.clean_message(text), texts.clean_client_id(client_id)
@@ -23,7 +29,17 @@ def send_message(*, actor: User, chat: str, text: str, client_id: str = "") -> t
         if sent is not None:
             _check_repetition(member, sent, text)
             return sent, False
-        return _send(change, member, _allowed_text(member, text), client_id), True
+        _check_reply(member, reply_to)
+        message = Message(
+            chat=change.chat,
+            seq=change.chat.last_seq,
+            author=member.user,
+            text=_allowed_text(member, text),
+            reply_to=reply_to,
+            client_id=client_id,
+            created_at=change.time,
+        )
+        return _send(change, member, message), True
 
 
 def edit_message(*, actor: User, chat: str, seq: int, text: str) -> Message:
@@ -39,7 +55,9 @@ def edit_message(*, actor: User, chat: str, seq: int, text: str) -> Message:
         text = _allowed_text(member, text)
         if message.text != text:
             message.text, message.edited_at = text, change.time
-            change.save_message(message, "text", "edited_at")
+            forget_mentions(message)
+            note_mentions(message, mentioned(change.chat, text))
+            change.save_message(message, "text", "mentions", "edited_at")
             change.signal(signals.message_edited, Message, message=message)
         return message
 
@@ -58,21 +76,15 @@ def delete_message(*, actor: User | None, chat: str, seq: int) -> tuple[Message,
             raise NotAllowed
         if message.is_deleted:
             return message, False
-        message.text, message.deleted_at = "", change.time
-        change.save_message(message, "text", "deleted_at")
+        _empty(message)
+        message.deleted_at = change.time
+        change.save_message(message, "text", "mentions", "is_reacted_to", "deleted_at")
         change.signal(signals.message_deleted, Message, message=message)
         return message, True
 
 
-def _send(change: Change, member: Membership, text: str, client_id: str) -> Message:
-    message = Message(
-        chat=change.chat,
-        seq=change.chat.last_seq,
-        author=member.user,
-        text=text,
-        client_id=client_id,
-        created_at=change.time,
-    )
+def _send(change: Change, member: Membership, message: Message) -> Message:
+    note_mentions(message, mentioned(change.chat, message.text))
     change.save_message(message)
     member.read_seq = message.seq
     member.save(update_fields=["read_seq"])
@@ -80,11 +92,26 @@ def _send(change: Change, member: Membership, text: str, client_id: str) -> Mess
     return message
 
 
+def _empty(message: Message) -> None:
+    """Nothing of what was said, or said to it, stays in the database."""
+    message.text = ""
+    forget_mentions(message)
+    if message.is_reacted_to:
+        message.reactions.all().delete()
+        message.is_reacted_to = False
+
+
+def _check_reply(member: Membership, reply_to: int | None) -> None:
+    """Seqs have no hole, so a message that is not there is one out of range. The last seq is that of the new one."""
+    if reply_to is not None and not member.first_seq <= reply_to < member.chat.last_seq:
+        raise Invalid({"reply_to": [_("There is no such message.")]})
+
+
 def _sent_before(member: Membership, client_id: str) -> Message | None:
     if not client_id:
         return None
     sent = access.messages_with_authors().filter(chat=member.chat, author=member.user, client_id=client_id)
-    return sent.first()
+    return next(iter(access.with_reactions(sent)), None)
 
 
 def _check_repetition(member: Membership, sent: Message, text: str) -> None:

@@ -1,4 +1,7 @@
-"""How far somebody has read. That is no change of the chat: it takes no version, and no lock but the member's row."""
+"""A member's own view of a chat. It is no change of the chat: it takes no version, and no lock but the member's row."""
+
+from django.db.models import F
+from django.db.models.functions import Greatest
 
 from .. import access, events
 from ..conf import chat_settings
@@ -15,9 +18,53 @@ def mark_read(*, actor: User, chat: str, seq: int) -> tuple[int, int]:
     member = access.membership(actor, chat)
     mark = min(seq, member.chat.last_seq)
     moved = Membership.objects.present().filter(pk=member.pk, read_seq__lt=mark).update(read_seq=mark)
-    if moved and member.chat.member_count <= chat_settings.read_receipt_members:
-        events.marked_read(member.chat, actor, mark)
-    now = Membership.objects.with_unread_count().filter(pk=member.pk).first()
-    if now is None:  # the account is deleted in this moment
-        raise NotFound
+    if moved:
+        is_small = member.chat.member_count <= chat_settings.read_receipt_members
+        events.marked_read(member.chat, actor, mark, to_others=is_small)
+    return _marked(member)
+
+
+def mark_unread(*, actor: User, chat: str, seq: int) -> tuple[int, int]:
+    """Move the actor's read mark back to ``seq``, the last message that counts as read; it never moves forward.
+
+    Nobody else is told. Returns what :func:`mark_read` does. Raises ``NotAMember`` or ``NotFound``.
+    """
+    member = access.membership(actor, chat)
+    before_all = F("first_seq") - 1
+    moved = (
+        Membership.objects.present()
+        .filter(pk=member.pk, read_seq__gt=Greatest(seq, before_all))
+        .update(read_seq=Greatest(seq, before_all))
+    )
+    mark, unread_count = _marked(member)
+    if moved:
+        events.marked_read(member.chat, actor, mark, to_others=False)
+    return mark, unread_count
+
+
+def edit_preferences(
+    *, actor: User, chat: str, muted: bool | None = None, pinned: bool | None = None, archived: bool | None = None
+) -> Membership:
+    """Change what is given of how the actor wants to see a chat. Raises ``NotAMember`` or ``NotFound``."""
+    member = access.membership(actor, chat)
+    given = {"muted": muted, "pinned": pinned, "archived": archived}
+    values = {name: value for name, value in given.items() if value is not None}
+    if values:
+        Membership.objects.present().filter(pk=member.pk).update(**values)
+        member = _again(member)
+        events.preferences_changed(member)
+    return member
+
+
+def _marked(member: Membership) -> tuple[int, int]:
+    now = _again(member)
     return now.read_seq, now.unread_count
+
+
+def _again(member: Membership) -> Membership:
+    """As it is now. Raises ``NotFound`` where the account is deleted in this moment."""
+    now = Membership.objects.with_counts().filter(pk=member.pk).first()
+    if now is None:
+        raise NotFound
+    now.chat = member.chat
+    return now

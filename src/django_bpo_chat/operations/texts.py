@@ -1,11 +1,13 @@
 """What a text may be. Raises ``Invalid`` with the field's name on the wire."""
 
 import unicodedata
+from functools import cache
 
 from django.utils.translation import gettext_lazy as _
+from emoji import EMOJI_DATA, STATUS
 
 from ..exceptions import Invalid, Text
-from ..models import CLIENT_ID_LENGTH, TITLE_LENGTH, Chat
+from ..models import CLIENT_ID_LENGTH, OWNER, TITLE_LENGTH, Chat, Membership
 
 MESSAGE_LENGTH = 4000
 """In characters, after trimming."""
@@ -15,6 +17,9 @@ MESSAGE_LENGTH = 4000
 _INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\u2800\u17b4\u17b5\u034f\u180b\u180c\u180d\u180f") | frozenset(
     map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])
 )
+
+
+_EMOJI_PRESENTATION = "\N{VARIATION SELECTOR-16}"
 
 
 def clean_message(text: str) -> str:
@@ -38,6 +43,26 @@ def clean_history(history: str) -> str:
     if history not in Chat.History.values:
         raise _invalid("history", _("This is not one of the choices."))
     return history
+
+
+def clean_role(role: str) -> str:
+    if role not in {OWNER, *Membership.Role.values}:
+        raise _invalid("role", _("This is not one of the choices."))
+    return role
+
+
+def clean_emoji(emoji: str) -> str:
+    """An emoji of Unicode's list, with the variation selectors that the list has, so that it is one however typed."""
+    listed = _listed_emoji().get(emoji.replace(_EMOJI_PRESENTATION, ""))
+    if listed is None:
+        raise _invalid("emoji", _("This is not an emoji."))
+    return listed
+
+
+@cache
+def _listed_emoji() -> dict[str, str]:
+    listed = (each for each, data in EMOJI_DATA.items() if data["status"] == STATUS["fully_qualified"])
+    return {each.replace(_EMOJI_PRESENTATION, ""): each for each in listed}
 
 
 def clean_client_id(client_id: str) -> str:
