@@ -117,6 +117,9 @@ class ChatSocket:
         assert isinstance(text, str), "The server says text only."
         return text
 
+    def close(self) -> None:
+        self._connection.close()
+
     def _next(self) -> Frame:
         while True:
             frame: Frame = json.loads(self.hear_raw())

@@ -18,6 +18,7 @@ import pytest
 from django.apps import apps
 from django.conf import LazySettings
 from django.conf import settings as django_settings
+from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, run_checks
 from django.db import connections, models
 from django.db.utils import ConnectionHandler
@@ -53,6 +54,10 @@ PUBSUB = {
     "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
     "CONFIG": {"hosts": ["redis://127.0.0.1:6379/0"]},
 }
+REDIS_CACHE = {
+    "BACKEND": "django.core.cache.backends.redis.RedisCache",
+    "LOCATION": "redis://127.0.0.1:6379/0",
+}
 
 
 Odd = Callable[[str], None]
@@ -78,11 +83,13 @@ def test_the_example_project_has_nothing_to_hear() -> None:
     assert ids() == []
 
 
-def test_the_example_project_lacks_a_channel_layer_for_a_deployment_in_several_processes(
+def test_the_example_project_lacks_a_channel_layer_and_a_cache_for_a_deployment_in_several_processes(
     settings: LazySettings,
 ) -> None:
     assert ids(deploy=True) == ["W011"]
     settings.CHANNEL_LAYERS = {"default": PUBSUB}
+    assert ids(deploy=True) == ["W021"]
+    settings.CACHES = {"default": REDIS_CACHE}
     assert ids(deploy=True) == []
 
 
@@ -131,6 +138,11 @@ def test_e002_a_key_like_no_other(settings: LazySettings) -> None:
         ("HELLO_SECONDS", None),
         ("PAGINATION_CLASS", None),
         ("PERMISSION_CLASSES", IsAuthenticated),
+        ("PRESENCE_CACHE", "chats"),
+        ("PRESENCE_CACHE", ["default"]),
+        ("PRESENCE_CACHE", None),
+        ("PRESENCE_MEMBERS", -1),
+        ("PRESENCE_MEMBERS", None),
         ("READ_RECEIPT_MEMBERS", -1),
         ("SERIALIZERS", ["django_bpo_chat.serializers.StartChatInput"]),
         ("SERIALIZERS", {"start_chat": None}),
@@ -153,6 +165,8 @@ def test_e003_a_value_that_a_key_does_not_take(settings: LazySettings, key: str,
         ("DATABASE_THREADS", 1),
         ("HEARTBEAT_SECONDS", 0.5),
         ("HELLO_SECONDS", 10**400),
+        ("PRESENCE_CACHE", "default"),
+        ("PRESENCE_MEMBERS", 0),
         ("READ_RECEIPT_MEMBERS", 0),
         ("SERIALIZERS", {}),
         ("THROTTLE_CLASSES", []),
@@ -509,6 +523,42 @@ def test_a_site_without_urls_has_no_accounts(settings: LazySettings) -> None:
     assert ids(deploy=True) == ["W011"]
 
 
+def test_e025_tokens_that_nobody_takes(configure: Configure, settings: LazySettings) -> None:
+    settings.SIMPLE_JWT = {"AUTH_TOKEN_CLASSES": ["rest_framework_simplejwt.tokens.SlidingToken"]}
+    assert ids() == ["E025"]
+    configure(AUTHENTICATION_CLASSES=["rest_framework.authentication.SessionAuthentication"])
+    assert ids() == []
+    configure(AUTHENTICATION_CLASSES=["django_bpo_chat.tokens.BearerAuthentication"])
+    settings.ROOT_URLCONF = CHATS_ALONE
+    assert ids() == []
+
+
+def test_e022_the_column_of_a_relation_is_what_the_hint_names(odd: Odd, settings: LazySettings) -> None:
+    odd("KeyOfAnotherUser")
+    settings.SIMPLE_JWT = {}
+    [error] = heard()
+    assert '"USER_ID_FIELD": "human_id"' in str(error.hint)
+    settings.SIMPLE_JWT = {"USER_ID_FIELD": "human_id"}
+    assert ids() == []
+
+
+class ByProperty(Adapter):
+    @property
+    def card_related(self) -> list[str]:  # type: ignore[override]
+        return []
+
+
+class Often(SimpleRateThrottle):
+    scope = "often"
+    rate = "5 per minute"
+
+
+def test_e004_says_what_is_wrong_with_a_rate(settings: LazySettings) -> None:
+    settings.BPO_CHAT = {"ADAPTER": f"{__name__}.ByProperty", "THROTTLE_CLASSES": [f"{__name__}.Often"]}
+    [error] = heard()
+    assert "does not work" in error.msg
+
+
 def test_e024_a_user_model_whose_manager_simplejwt_does_not_find(odd: Odd, settings: LazySettings) -> None:
     odd("PeopleUser")
     assert ids() == ["E024"]
@@ -766,6 +816,7 @@ def test_e010_a_channel_layer_that_cannot_be_imported(
     (tmp_path / "half_done.py").write_text("1 / 0")
     monkeypatch.syspath_prepend(tmp_path)
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend}}
+    settings.CACHES = {"default": REDIS_CACHE}
     assert ids(deploy=True) == ["E010"]
 
 
@@ -783,6 +834,30 @@ def test_w011_looks_at_the_layer_of_the_chats(configure: Configure, settings: La
     assert warned_of("W011")
     configure(CHANNEL_LAYER="chats")
     assert not warned_of("W011")
+
+
+class OwnLocMemCache(LocMemCache):
+    pass
+
+
+@pytest.mark.parametrize("backend", ["locmem.LocMemCache", "dummy.DummyCache", f"{__name__}.OwnLocMemCache"])
+def test_w021_processes_that_do_not_see_who_is_online_in_others(
+    configure: Configure, settings: LazySettings, backend: str
+) -> None:
+    backend = backend if "test" in backend else f"django.core.cache.backends.{backend}"
+    settings.CACHES = {"default": {"BACKEND": backend}, "shared": REDIS_CACHE}
+    assert not warned_of("W021")  # W011 says more
+    settings.CHANNEL_LAYERS = {"default": PUBSUB}
+    assert warned_of("W021")
+    configure(PRESENCE_CACHE="shared")
+    assert not warned_of("W021")
+
+
+@pytest.mark.parametrize("backend", ["db.DatabaseCache", "filebased.FileBasedCache", "redis.RedisCache"])
+def test_a_cache_that_processes_share_is_fine(settings: LazySettings, backend: str) -> None:
+    settings.CHANNEL_LAYERS = {"default": PUBSUB}
+    settings.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}", "LOCATION": "chat"}}
+    assert not warned_of("W021")
 
 
 Install = Callable[[str, str], None]
@@ -832,6 +907,7 @@ def test_w018_a_redis_layer_that_hangs_up_when_nobody_speaks(
 def test_the_other_redis_layer_is_patient(settings: LazySettings, install: Install) -> None:
     install("redis", "8.0.0")
     settings.CHANNEL_LAYERS = {"default": PUBSUB}
+    settings.CACHES = {"default": REDIS_CACHE}
     assert ids(deploy=True) == []
 
 
@@ -898,6 +974,9 @@ READ = [
     ("BPO_CHAT",),
     *(("BPO_CHAT", key) for key in DEFAULTS),
     *(("BPO_CHAT", "SERIALIZERS", name) for name in DEFAULTS["SERIALIZERS"]),
+    ("CACHES",),
+    ("CACHES", "default"),
+    ("CACHES", "default", "BACKEND"),
     ("CHANNEL_LAYERS",),
     ("CHANNEL_LAYERS", "default"),
     ("CHANNEL_LAYERS", "default", "BACKEND"),
@@ -961,6 +1040,7 @@ def test_no_odd_database_breaks_a_check(other: Other, engine: str, key: str) -> 
         ),
         ("E021", {"CHANNEL_LAYERS": [PUBSUB]}),
         ("E021", {"SIMPLE_JWT": {"ALGORITHM": None}}),
+        ("E025", {"SIMPLE_JWT": {"AUTH_TOKEN_CLASSES": ["rest_framework_simplejwt.tokens.SlidingToken"]}}),
         ("E023", {"DATABASES": {"default": {"ENGINE": "django.db.backends.dummy"}}}),
         ("W001", {}),
         ("W002", {"BPO_CHAT": {"HANDLE_FIELD": "email"}}),
@@ -972,6 +1052,7 @@ def test_no_odd_database_breaks_a_check(other: Other, engine: str, key: str) -> 
         ("W017", {"DATABASES": postgres()}),
         ("W018", {"CHANNEL_LAYERS": {"default": CORE}}),
         ("W020", {"USE_TZ": False, "TIME_ZONE": "America/Chicago"}),
+        ("W021", {"CHANNEL_LAYERS": {"default": PUBSUB}}),
     ],
 )
 def test_the_remedy_on_the_page_silences_the_check(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -18,7 +17,6 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_out
 from django.db import transaction
-from django.db.backends.signals import connection_created
 from django.test import Client
 from django.utils import timezone as django_timezone
 from django.utils.translation import gettext_lazy
@@ -40,6 +38,7 @@ from tests.layers import keeping_events
 from tests.parallel import at_once
 from tests.person import Person
 from tests.servers import LiveServer
+from tests.socket_queries import counting_socket_queries
 
 pytest_plugins = ["tests.sockets"]
 
@@ -1008,31 +1007,6 @@ def test_events_that_overtake_one_another_are_put_in_order(connect: Connect, wal
     assert texts(frames) == ["1", "2", "3", "4", "5"]
     assert [frame["since"] for frame in frames] == [2, 3, 4, 5, 6]
     assert mabels.heard() == []
-
-
-@contextmanager
-def counting_socket_queries() -> Iterator[Counter[str]]:
-    """Counts the SQL statements of the threads that ask the database for sockets, by the words they begin with."""
-    counts: Counter[str] = Counter()
-    wrapped = []
-
-    def count(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if threading.current_thread().name.startswith("bpo-chat-database"):
-            counts[sql] += 1
-        return execute(sql, params, many, context)
-
-    def wrap(connection: Any, **_: Any) -> None:
-        if connection not in wrapped:  # a connection of a pool is made anew for each job
-            connection.execute_wrappers.append(count)
-            wrapped.append(connection)
-
-    connection_created.connect(wrap)
-    try:
-        yield counts
-    finally:
-        connection_created.disconnect(wrap)
-        for connection in wrapped:
-            connection.execute_wrappers.remove(count)
 
 
 @pytest.mark.usefixtures("no_sweeps")

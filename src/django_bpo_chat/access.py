@@ -333,6 +333,14 @@ def contacts(actor: User | None, usernames: Iterable[str], *, field: str) -> lis
     return [found[name] for name in wanted]
 
 
+def visible_people(actor: User, usernames: Iterable[str]) -> dict[str, User]:
+    """Of whom the actor may see whether they are online, by their handles. Whoever is unknown, inactive or not to be
+    seen is not among them."""
+    found = {handle(user): user for user in users_with_handles(usernames) if user.is_active}
+    visible = {user.pk for user in get_adapter().visible_presence(actor, [*found.values()])}
+    return {name: user for name, user in found.items() if user.pk in visible}
+
+
 def may_contact(actor: User | None, user: User) -> bool:
     """Whether the actor may know of the user, write to them and add them; the site itself need not be welcome."""
     return user.is_active and (actor is None or get_adapter().may_contact(actor, user))

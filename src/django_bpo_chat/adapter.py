@@ -1,12 +1,12 @@
 """The site's policy in one class. A host overrides what it wants otherwise and names its class in ``BPO_CHAT``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
 
 from .conf import chat_settings
-from .models import Chat
+from .models import Chat, Membership
 from .users import User, handle_field
 
 
@@ -30,6 +30,16 @@ class Adapter:
     def may_contact(self, actor: User, user: User) -> bool:
         """Whether ``actor`` may write to ``user`` and add them to chats. A refusal looks like an unknown name."""
         return True
+
+    def visible_presence(self, actor: User, users: Sequence[User]) -> Iterable[User]:
+        """Those of ``users`` of whom ``actor`` may see whether they are online: who is in a chat with them, and in one
+        of no more than ``PRESENCE_MEMBERS`` members.
+
+        It is asked for all at once, and again with each sweep; whoever is left out looks like an unknown name.
+        """
+        company = Membership.objects.sharing_chats_with(actor, most_members=chat_settings.presence_members)
+        visible = set(company.filter(user__in=users).values_list("user", flat=True).distinct())
+        return [user for user in users if user.pk in visible]
 
     def clean_message(self, actor: User, chat: Chat, text: str) -> str:
         """The text to store. Raise ``exceptions.Invalid({"message": [...]})`` to refuse it."""

@@ -23,6 +23,8 @@ DEFAULTS: dict[str, Any] = {
     "HELLO_SECONDS": 10,
     "PAGINATION_CLASS": "django_bpo_chat.api.pagination.KeysetPagination",
     "PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "PRESENCE_CACHE": "default",
+    "PRESENCE_MEMBERS": 100,
     "REACTIONS_PER_MESSAGE": 100,
     "READ_RECEIPT_MEMBERS": 100,
     "SERIALIZERS": {
@@ -99,6 +101,16 @@ class ChatSettings:
     def permission_classes(self) -> list[Any]:
         """The REST framework permission classes of whoever is logged in; they are asked at both doors."""
         return self._load_all("PERMISSION_CLASSES")
+
+    @property
+    def presence_cache(self) -> str:
+        """Alias in ``CACHES`` by which processes know who is online in others."""
+        return cast("str", self._get("PRESENCE_CACHE"))
+
+    @property
+    def presence_members(self) -> int:
+        """Chats with more members than this tell nobody who is typing, nor who is online."""
+        return cast("int", self._get("PRESENCE_MEMBERS"))
 
     @property
     def reactions_per_message(self) -> int:

@@ -84,6 +84,25 @@ def _tell_one(user_id: Any, frame: str) -> None:
     _publish({"v": ENVELOPE_VERSION, "kind": "personal", "user": user_key(user_id), "frame": frame})
 
 
+def typing_envelope(chat: str, typist: User) -> Envelope:
+    frame = wire.frame("typing", {"chat": chat, "username": handle(typist)})
+    return {"v": ENVELOPE_VERSION, "kind": "typing", "chat": chat, "user": user_key(typist.pk), "frame": frame}
+
+
+def typing(chat: str, typist: User) -> None:
+    """Tell the other members that somebody is typing. It is stored nowhere, so it waits for no commit and asks no
+    database; an event loop may call this."""
+    envelope = typing_envelope(chat, typist)
+    _at_once(lambda: _hand_over(envelope))
+
+
+def came_online(user: str) -> None:
+    """Have those who watch this user see it at once, in every process. Nobody has done anything in a chat, so it is no
+    business of those who record what is announced."""
+    envelope = {"v": ENVELOPE_VERSION, "kind": "online", "user": user}
+    _at_once(lambda: chat_settings.bus(envelope))
+
+
 def user_changed(user_id: Any) -> None:
     """Have each process look again whether the sockets of this user may stay open."""
     _publish({"v": ENVELOPE_VERSION, "kind": "user", "user": user_key(user_id)})
@@ -112,6 +131,13 @@ def _hand_over(envelope: Envelope) -> None:
     for witness in witnesses:
         witness(envelope)
     chat_settings.bus(envelope)
+
+
+def _at_once(announce: Callable[[], object]) -> None:
+    try:
+        announce()
+    except Exception:
+        logger.exception("An event could not be handed to the bus")
 
 
 def _after_commit(announce: Callable[[], object]) -> None:

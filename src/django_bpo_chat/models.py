@@ -134,6 +134,11 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
     def present(self) -> "MembershipQuerySet":
         return self.filter(left_at=None)
 
+    def sharing_chats_with(self, user: User, *, most_members: int) -> "MembershipQuerySet":
+        """The present members of what chats this user is in, of those with no more members than that."""
+        shared = Membership.objects.present().of(user).filter(chat__member_count__lte=most_members)
+        return self.present().filter(chat__in=shared.values("chat"))
+
     def left_since(self, moment: datetime) -> "MembershipQuerySet":
         return self.filter(left_at__gte=moment, chat__changed_at__gte=moment)
 

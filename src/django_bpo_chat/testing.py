@@ -61,10 +61,10 @@ def access_token(user: User) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What was announced: ``kind`` is ``changes``, ``ephemeral``, ``user`` or ``logout``.
+    """What was announced: ``kind`` is ``changes``, ``ephemeral``, ``typing``, ``user`` or ``logout``.
 
-    Of ``changes`` and of ``ephemeral`` ones, such as read marks, ``frame`` is what the members are sent, and ``chat``
-    the chat's uri.
+    Of the first three ``frame`` is what the members are sent, and ``chat`` the chat's uri. ``ephemeral`` are such as
+    read marks.
     """
 
     kind: str

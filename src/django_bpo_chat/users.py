@@ -73,12 +73,13 @@ def users_with_handles(handles: Iterable[str]) -> list[User]:
 
 
 def _may_be_handle(name: str) -> bool:
-    """What cannot be one must not reach the database: a NUL, or no number where handles are numbers."""
+    """What cannot be one must not reach the database: a NUL, half a character, no number where they are numbers."""
     field: Any = get_user_model()._meta.get_field(handle_field())
     try:
+        name.encode()
         value = field.to_python(name)
         if not isinstance(value, str):
             field.run_validators(value)
-    except ValidationError:
+    except (ValidationError, UnicodeEncodeError):
         return False
     return "\0" not in name

@@ -47,7 +47,7 @@ def check_layer() -> Iterator[CheckMessage]:
 
 @check(Tags.async_support, deploy=True)
 def check_shared_layer() -> Iterator[CheckMessage]:
-    if _is_shared(_config()):
+    if has_shared_layer():
         return
     yield CheckWarning(
         "Processes do not tell each other what happens: what another process has done, a client learns from the sweep.",
@@ -87,7 +87,8 @@ def _layer_class(config: dict[str, Any]) -> Any:
         return None
 
 
-def _is_shared(config: dict[str, Any]) -> bool:
+def has_shared_layer() -> bool:
+    config = _config()
     return bool(config) and not _is_a(_layer_class(config), "channels.layers.InMemoryChannelLayer")
 
 

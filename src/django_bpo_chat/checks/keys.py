@@ -10,7 +10,7 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.core.exceptions import FieldDoesNotExist
 from django.utils.module_loading import import_string
 
 from ..conf import DEFAULTS
@@ -58,6 +58,16 @@ def _is_layer(alias: Any) -> bool:
     return _is_text(alias) and (alias == DEFAULTS["CHANNEL_LAYER"] or alias in channel_layers())
 
 
+def caches() -> dict[str, Any]:
+    """Likewise ``CACHES``."""
+    configured = getattr(settings, "CACHES", None)
+    return configured if isinstance(configured, dict) else {}
+
+
+def _is_cache(alias: Any) -> bool:
+    return _is_text(alias) and (alias == DEFAULTS["PRESENCE_CACHE"] or alias in caches())
+
+
 PATH = Kind("a dotted path", _is_text)
 PATHS = Kind("a list of dotted paths", _are_texts)
 SECONDS = Kind("a number of seconds above 0", lambda value: _is_number(value) and value > 0)
@@ -74,6 +84,8 @@ VALUES: dict[str, Kind] = {
     "HELLO_SECONDS": SECONDS,
     "PAGINATION_CLASS": PATH,
     "PERMISSION_CLASSES": PATHS,
+    "PRESENCE_CACHE": Kind("the name of one of CACHES", _is_cache),
+    "PRESENCE_MEMBERS": COUNT,
     "REACTIONS_PER_MESSAGE": COUNT,
     "READ_RECEIPT_MEMBERS": COUNT,
     "SERIALIZERS": Kind("a dict of dotted paths", lambda value: isinstance(value, dict)),
@@ -154,7 +166,7 @@ def _without_its_tokens(authentication: Any) -> str:
 
 def _unrelated(adapter: Any) -> str:
     """What keeps users from being loaded with what their cards read."""
-    names = adapter.card_related
+    names = adapter().card_related
     if not isinstance(names, list | tuple):
         return f"has a card_related of {names!r}, which is no list"
     wrong = [name for name in names if not _is_relation(name)]
@@ -179,7 +191,7 @@ def _without_rate(throttle: Any) -> str:
     if issubclass(throttle, import_string("rest_framework.throttling.SimpleRateThrottle")):
         try:
             throttle()
-        except ImproperlyConfigured as error:
+        except Exception as error:  # noqa: BLE001  (a rate may be anything)
             return f"does not work: {error}"
     return ""
 

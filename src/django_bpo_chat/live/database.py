@@ -33,15 +33,15 @@ class DatabaseThreads:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, partial(_run, partial(work, *args, **kwargs)))
 
-    def close(self) -> None:
-        """Let each thread close its connections, and end."""
+    def close(self, *, wait: bool = True) -> None:
+        """Let each thread close its connections, and end. What hangs is not waited for, where that is to be."""
         everyone = Barrier(self._count)
         try:
             for _ in range(self._count):
                 self._executor.submit(_close_connections, everyone)
         except RuntimeError:  # the interpreter is about to end, and takes no more work
             everyone.abort()
-        self._executor.shutdown()
+        self._executor.shutdown(wait=wait)
 
 
 def _run(work: Callable[[], Result]) -> Result:

@@ -12,8 +12,9 @@ from rest_framework import serializers
 
 from .. import access, operations, wire
 from ..conf import chat_settings
-from ..serializers import Data, MarkReadInput, NumberField, TextField, validated
+from ..serializers import Data, MarkReadInput, NamesField, NumberField, TextField, validated
 from ..users import User
+from .presence import visible_users
 from .reader import is_frame_id
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 MOST_VERSIONS_BEHIND = 500
 """Whoever has missed more fetches the chat over REST, which sends less than every change of it."""
+
+MOST_WATCHED = 100
+"""The contract's: so many people one socket may watch."""
 
 Result = dict[str, Any]
 
@@ -63,6 +67,19 @@ class ResumeInput(FrameInput):
 
 class ReadInput(FrameInput, MarkReadInput):
     chat = TextField()
+
+
+class TypingInput(FrameInput):
+    chat = TextField()
+
+
+class WatchInput(FrameInput):
+    usernames = NamesField()
+
+    def validate_usernames(self, usernames: list[str]) -> list[str]:
+        if len(usernames) > MOST_WATCHED:
+            raise serializers.ValidationError(_("No more than %(most)d people at once.") % {"most": MOST_WATCHED})
+        return usernames
 
 
 async def send_message(session: "Session", values: Data) -> Result:
@@ -120,6 +137,22 @@ def _page(actor: User, chat: str, since: int) -> tuple[Result, int]:
     return {"type": "changes", **wire.changes(changes)}, stored_version
 
 
+async def say_typing(session: "Session", values: Data) -> Result | None:
+    await session.announce_typing(values["chat"])
+    return {} if "id" in values else None
+
+
+async def watch_presence(session: "Session", values: Data) -> None:
+    """The answer comes before the present state of all who are named, which is before any change of it."""
+    socket, names = session.socket, values["usernames"]
+    users = await session.perform("GET", None, visible_users, names)
+    frames = await session.presence.watch(socket, names, users)
+    if "id" in values:
+        socket.deliver(wire.frame("ok", {"id": values["id"]}))
+    for frame in frames:
+        socket.deliver(frame, ephemeral=True)
+
+
 async def renew(session: "Session", values: Data) -> Result:
     await session.renew(values["token"])
     return {}
@@ -141,6 +174,8 @@ FRAMES = {
     "message.send": Frame(SendInput, send_message),
     "resume": Frame(ResumeInput, resume),
     "read": Frame(ReadInput, mark_read),
+    "typing": Frame(TypingInput, say_typing),
+    "presence.watch": Frame(WatchInput, watch_presence),
     "auth": Frame(AuthInput, renew),
     "pong": Frame(FrameInput, pong),
 }

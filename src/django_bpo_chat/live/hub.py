@@ -29,6 +29,8 @@ from ..users import User
 from . import bus
 from .auth import active_users
 from .database import DatabaseThreads
+from .pace import Pace
+from .presence import Presence
 from .rooms import Room, Rooms
 from .sockets import Socket
 
@@ -70,8 +72,10 @@ class Hub:
         self.database = DatabaseThreads(chat_settings.database_threads)
         self._reads = DatabaseThreads(1)  # its own: clients whose work waits for a lock do not keep it from reading
         self._sockets: dict[str, set[Socket]] = {}
+        self.presence = Presence(loop, self._sockets.keys(), self._reads)
         self._rooms = Rooms()
         self._to_load: list[Room] = []
+        self._typing_said, self._typing_told = Pace(), Pace()
         self._logged_out: set[str] = set()
         self._to_recheck: set[str] = set()
         self._deleted: set[str] = set()
@@ -88,6 +92,7 @@ class Hub:
         listener = bus.Listener(self, self._sweep_now.set)
         self.spawn(self._keep_sweeping())
         self.spawn(listener.run())
+        self.spawn(self.presence.run())
         self.spawn(self._end_with_the_loop())
 
     def spawn(self, work: Any) -> None:
@@ -103,19 +108,25 @@ class Hub:
             _hubs.pop(self.loop, None)
             self.database.close()
             self._reads.close()
+            self.presence.close()
 
     # Sockets
 
     def add(self, socket: Socket) -> None:
         if socket.login.is_session and socket.login.name in self._logged_out:
             socket.close(CloseCode.NOT_AUTHENTICATED)
-        self._sockets.setdefault(_key(socket), set()).add(socket)
+        sockets = self._sockets.setdefault(_key(socket), set())
+        sockets.add(socket)
+        if len(sockets) == 1:
+            self.presence.came(_key(socket))
 
     def remove(self, socket: Socket) -> None:
+        self.presence.forget(socket)
         sockets = self._sockets.get(_key(socket), set())
         sockets.discard(socket)
         if not sockets:
             self._sockets.pop(_key(socket), None)
+            self.presence.left(_key(socket))
         if not self._sockets:
             self._rooms, self._swept_to = Rooms(), None  # while nobody is here, events pass by unseen
 
@@ -130,11 +141,13 @@ class Hub:
             return
         try:
             match envelope["kind"]:
-                case "changes" | "ephemeral":
+                case "changes" | "ephemeral" | "typing":
                     self._take_chat_event(envelope)
                 case "personal":
                     for socket in self._of_user(envelope["user"]):
                         socket.deliver(envelope["frame"], ephemeral=True)
+                case "online":
+                    self.presence.heard(envelope["user"])
                 case "user":
                     if envelope.get("is_deleted"):
                         self._forget(envelope["user"])
@@ -157,10 +170,13 @@ class Hub:
             room.wait(envelope)
 
     def _take_loaded(self, room: Room, envelope: Envelope) -> None:
-        if envelope["kind"] == "ephemeral":
-            self._tell_members(room, envelope["frame"], ephemeral=True)
-        else:
-            self._take_changes(room, envelope)
+        match envelope["kind"]:
+            case "changes":
+                self._take_changes(room, envelope)
+            case "typing":
+                self._tell_who_types(room, envelope)
+            case "ephemeral":
+                self._tell_members(room, envelope["frame"], ephemeral=True)
 
     def _take_changes(self, room: Room, envelope: Envelope) -> None:
         """Old: drop. Next: deliver, and what has waited for it. Later: wait a moment for what is between."""
@@ -202,9 +218,11 @@ class Hub:
                     socket.left[uri] = version
                     socket.deliver(frame)
 
-    def _tell_members(self, room: Room, frame: str, *, ephemeral: bool = False) -> None:
+    def _tell_members(self, room: Room, frame: str, *, ephemeral: bool = False, but: str | None = None) -> None:
+        """All but this user."""
         for _, socket in self._members_here(room):
-            socket.deliver(frame, ephemeral=ephemeral)
+            if _key(socket) != but:
+                socket.deliver(frame, ephemeral=ephemeral)
 
     def _members_here(self, room: Room) -> Iterator[tuple[int, Socket]]:
         """The connected members, with the first seq they may see, whichever of the two sets is the smaller."""
@@ -224,6 +242,27 @@ class Hub:
         for socket in self._all_sockets():
             if socket.login.name == login:
                 socket.close(CloseCode.NOT_AUTHENTICATED)
+
+    # Typing
+
+    def holds_member(self, chat: str, user: User) -> bool:
+        """Whether somebody is known here to be a member; of a chat that is not held, nothing is known."""
+        room = self._rooms.get(chat)
+        return room is not None and events.user_key(user.pk) in room.members
+
+    def announce_typing(self, chat: str, typist: User) -> None:
+        """Tell the hubs of all processes that a member is typing, unless it is too early to say so again."""
+        room = self._rooms.get(chat)
+        is_told = room is None or _tells_who_types(room)
+        if is_told and self._typing_said.allows((events.user_key(typist.pk), chat), self.loop.time()):
+            events.typing(chat, typist)
+
+    def _tell_who_types(self, room: Room, envelope: Envelope) -> None:
+        """Whoever types in two processes is told of no more often than others."""
+        typist = envelope["user"]
+        is_told = typist in room.members and _tells_who_types(room)
+        if is_told and self._typing_told.allows((typist, room.uri), self.loop.time()):
+            self._tell_members(room, envelope["frame"], ephemeral=True, but=typist)
 
     # Members
 
@@ -333,6 +372,7 @@ class Hub:
             await self._recheck_logins(users[start : start + USERS_AT_ONCE])
             await self._recheck_members(users[start : start + USERS_AT_ONCE])
         self._swept_to = newest
+        await self.presence.recheck()
 
     async def _nudge(self, uris: list[str]) -> None:
         """Tell the members of chats that have no place here yet where these stand; whoever is behind resumes."""
@@ -387,6 +427,10 @@ class Hub:
 
 def _may_see(first_seq: int, changes: Envelope) -> bool:
     return changes["lowest_seq"] is None or first_seq <= changes["lowest_seq"]
+
+
+def _tells_who_types(room: Room) -> bool:
+    return len(room.members) <= chat_settings.presence_members
 
 
 def _hidden_frame(changes: Envelope) -> str:

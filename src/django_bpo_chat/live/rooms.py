@@ -71,11 +71,11 @@ class Room:
 
     def wait(self, event: Envelope) -> None:
         """Those beyond a number are let go: a change is known then to be missing, and is read."""
-        is_ephemeral = event["kind"] == "ephemeral"
-        queue = self.waiting_ephemeral if is_ephemeral else self.waiting
+        is_change = event["kind"] == "changes"
+        queue = self.waiting if is_change else self.waiting_ephemeral
         if len(queue) < MOST_WAITING:
             queue.append(event)
-        if not is_ephemeral:
+        if is_change:
             self.known = max(self.known, event["version"])
 
     def next_waiting(self) -> Envelope | None:

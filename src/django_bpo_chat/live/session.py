@@ -33,6 +33,9 @@ EXPIRY_WARNING_SECONDS = 60
 SHORTEST_TRUST_SECONDS = 1
 """A login is looked at again no sooner, whatever the site says of its end: one socket must not keep a thread busy."""
 
+MOST_PERMITTED = 100
+"""In how many chats a socket may be remembered to be permitted to type."""
+
 
 class Session:
     """Between its registration with the hub and its end, what a socket is told has no gap."""
@@ -41,6 +44,7 @@ class Session:
         self, hub: Hub, socket: Socket, reader: Reader, frames: Mapping[str, Frame], handshake: Handshake
     ) -> None:
         self.socket = socket
+        self.presence = hub.presence
         self._database = hub.database
         self._handshake = handshake
         self._hub = hub
@@ -48,6 +52,7 @@ class Session:
         self._frames = frames
         self._heard_at = hub.loop.time()
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._typing_permitted: dict[str, Login] = {}  # by chat, the login as it was when the site was asked
 
     async def run(self) -> None:
         """Talk until the client goes or is refused."""
@@ -73,7 +78,7 @@ class Session:
     async def perform(
         self,
         method: str,
-        chat: str,
+        chat: str | None,
         work: Callable[Concatenate[User, Arguments], Result],
         /,
         *args: Arguments.args,
@@ -88,6 +93,24 @@ class Session:
             return work(actor, *args, **kwargs)
 
         return await self._database.run(permitted_work)
+
+    async def announce_typing(self, chat: str) -> None:
+        """As a member who may send, which neither the database nor the site's classes are asked each time: the hub
+        knows the members, and what the classes have said holds until the login is looked at again.
+
+        Raises ``NotAMember``, ``NotFound``, ``NotAllowed`` or ``Unavailable``.
+        """
+        login = self.socket.login
+        is_held = self._hub.holds_member(chat, login.user)
+        if not is_held or self._typing_permitted.get(chat) is not login:
+            await self.perform("POST", chat, access.membership, chat)
+            self._remember_permitted(chat, login)
+        self._hub.announce_typing(chat, login.user)
+
+    def _remember_permitted(self, chat: str, login: Login) -> None:
+        if len(self._typing_permitted) >= MOST_PERMITTED:
+            self._typing_permitted.clear()
+        self._typing_permitted[chat] = login
 
     async def renew(self, token: str) -> None:
         """Take a fresh token of the same user; a failure leaves the old one in force. Raises ``NotAuthenticated``."""
