@@ -531,21 +531,6 @@ def test_coming_back_to_a_chat_of_nobody_while_ones_account_is_deleted(mabel: Pe
     assert (chat.member_count, chat.owner, chat.memberships.count()) == (0, None, 0)
 
 
-def test_several_accounts_are_deleted_at_once_beside_others(crowd: Callable[[int], Sequence[Person]]) -> None:
-    owner, *people = crowd(5)
-    for _ in range(60):
-        for pair in (people[::3], people[1:3]):
-            operations.start_group(actor=owner.user, members=[person.username for person in pair])
-    users = get_user_model().objects
-    at_once(
-        *[
-            lambda pair=pair: users.filter(pk__in=[each.user.pk for each in pair]).delete()
-            for pair in (people[:2], people[2:])
-        ]
-    )
-    assert set(Chat.objects.values_list("member_count", flat=True)) == {1}
-
-
 def test_accounts_with_many_chats_in_common_are_deleted_at_once(
     monkeypatch: pytest.MonkeyPatch, wali: Person, mabel: Person
 ) -> None:

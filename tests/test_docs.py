@@ -175,8 +175,10 @@ RUN_BY: dict[str, dict[str, str]] = {
     "architecture.md": {"text": DIAGRAM},
     "checks.md": {
         "sh": "test_the_commands_of_the_checks_page",
-        **dict.fromkeys(["E001", "E002", "E003", "E004", "E005", "E007", "E021"], SILENCES),
-        **dict.fromkeys(["W001", "W002", "W011", "W012", "W013", "W015", "W016", "W017", "W018", "W020"], SILENCES),
+        **dict.fromkeys(["E001", "E002", "E003", "E004", "E005", "E007", "E021", "E025"], SILENCES),
+        **dict.fromkeys(
+            ["W001", "W002", "W011", "W012", "W013", "W015", "W016", "W017", "W018", "W020", "W021"], SILENCES
+        ),
         **dict.fromkeys(["Checks", "E006", "E008", "E009", "W003", "W014"], IS_CODE),
     },
     "cookbook.md": {

@@ -13,16 +13,20 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from channels.routing import URLRouter
 from django.conf import LazySettings
 from django.contrib.auth.models import Group, Permission
 from django.db import DatabaseError, connection
 from django.test import Client
+from django.urls import path
 from django.utils import functional
 from rest_framework_simplejwt import authentication
 from websockets.exceptions import ConnectionClosed
 
 from django_bpo_chat.live import auth
 from django_bpo_chat.live.database import DatabaseThreads
+from django_bpo_chat.live.routing import websocket_urlpatterns
+from django_bpo_chat.testing import ChatSocket, Closed
 from tests.clients import Connect, Dial
 from tests.fixtures import Configure
 from tests.hosts import gate
@@ -173,6 +177,44 @@ def test_a_token_proves_nothing_to_a_class_that_finds_somebody_without_one(
     socket.introduce(token=mabel.access)
     assert socket.ready["user"] == {"username": mabel.username}
     assert socket.ask("auth", token="garbage")["code"] == "not_authenticated"
+
+
+@pytest.mark.parametrize("origin", [EVIL, "the site", None])
+def test_who_shows_a_token_is_whose_it_is_whatever_a_proxy_says(
+    configure: Configure, live: LiveServer, dial: Dial, wali: Person, mabel: Person, origin: str | None
+) -> None:
+    headers = {"X-Forwarded-User": str(wali.user.pk)}
+    if origin is not None:
+        headers["Origin"] = live.http if origin == "the site" else origin
+    configure(AUTHENTICATION_CLASSES=[f"{GATE}.TokenOrProxy"])
+    for person in (mabel, wali):
+        socket = dial(headers=headers)
+        socket.introduce(token=person.access)
+        assert socket.ready["user"] == {"username": person.username}
+    garbage = dial(headers=headers)
+    garbage.say("hello", token="garbage")
+    assert garbage.hear_close() == 4401
+    without = dial(headers=headers)
+    if origin == EVIL:
+        without.say("hello")
+        assert without.hear_close() == 4401
+    else:
+        without.introduce()
+        assert without.ready["user"] == {"username": wali.username}
+
+
+def test_a_class_that_fails_at_garbage_takes_tokens(configure: Configure, dial: Dial, wali: Person) -> None:
+    configure(AUTHENTICATION_CLASSES=[f"{GATE}.SloppyToken"])
+    dial().introduce(token=wali.access)
+
+
+def test_permissions_find_the_parts_of_the_prefix_at_both_doors(configure: Configure, wali: Person) -> None:
+    configure(PERMISSION_CLASSES=[f"{GATE}.InTheNorth"])
+    application = URLRouter([path("<str:tenant>/", URLRouter(websocket_urlpatterns))])
+    with ChatSocket(wali.user, application=application, path="/north/ws/v1/chat/") as socket:
+        assert socket.ready["type"] == "ready"
+    with pytest.raises(Closed, match="4403"), ChatSocket(wali.user, application=application, path="/south/ws/v1/chat/"):
+        pass
 
 
 def test_a_token_counts_together_with_the_headers_that_its_class_wants_beside_it(

@@ -18,6 +18,7 @@ from tests.person import Person, Visitor
 urlpatterns = [
     path("api/v1/", include("django_bpo_chat.accounts.urls")),
     re_path(r"^api/(?P<version>v\d)/(?P<username>\w+)/", include("django_bpo_chat.urls")),
+    re_path(r"^unnamed/(v\d)/", include("django_bpo_chat.urls")),
 ]
 
 
@@ -33,7 +34,7 @@ def test_a_prefix_may_have_parts_of_its_own(settings: LazySettings, wali: Person
     """As those of REST framework's versions and of a site's tenants, of whatever name."""
     settings.ROOT_URLCONF = __name__
     assert wali.access
-    for prefix in ("/api/v1/shop", "/api/v2/wali"):
+    for prefix in ("/api/v1/shop", "/api/v2/wali", "/unnamed/v3"):
         assert wali.get(f"{prefix}/users/me/").done()["username"] == wali.username
         uri = wali.post(f"{prefix}/chats/", {"members": [mabel.username]}).done()["uri"]
         assert wali.post(f"{prefix}/chats/{uri}/messages/", {"message": "Hello"}).status == 201

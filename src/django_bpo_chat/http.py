@@ -133,6 +133,10 @@ class ChatAPIView(APIView):
         """The query string, validated."""
         return validated(serializer_class, self.request.query_params)
 
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Without the parts of the site's prefix that have no name."""
+        return super().dispatch(request, **kwargs)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Django would decode the query string, too, with the charset that the content type of a body names."""
         request._request.encoding = "utf-8"
@@ -140,7 +144,8 @@ class ChatAPIView(APIView):
         self._leave_out_the_prefix()
 
     def _leave_out_the_prefix(self) -> None:
-        """A site may mount the API below parts of its own, a version or a tenant, of which the views know nothing."""
+        """A site may mount the API below parts of its own, a version or a tenant. Its permission classes have seen them
+        by now, and the handler, which REST framework calls with what is in this dict, knows nothing of them."""
         handler = getattr(self, (self.request.method or "").lower(), self.http_method_not_allowed)
         known = signature(handler).parameters
         if not any(each.kind is each.VAR_KEYWORD for each in known.values()):

@@ -52,8 +52,21 @@ def check_user_ids() -> Iterator[CheckMessage]:
         yield Error(
             f"Tokens name people by {name!r}, which is no unique field of {get_user_model()._meta.label}.",
             hint="Name the primary key, or another unique field: "
-            f'SIMPLE_JWT = {{"USER_ID_FIELD": "{get_user_model()._meta.pk.name}"}}.',
+            f'SIMPLE_JWT = {{"USER_ID_FIELD": "{get_user_model()._meta.pk.attname}"}}.',
             id="bpo_chat.E022",
+        )
+
+
+@check(Tags.urls, Tags.security)
+def check_token_classes() -> Iterator[CheckMessage]:
+    if not isinstance(_given(), dict) or not mounts("SignUpView", "LogInView", "RefreshView") or not _reads_tokens():
+        return
+    handed_out = import_string("rest_framework_simplejwt.tokens.AccessToken").token_type
+    if handed_out not in {each.token_type for each in _jwt().AUTH_TOKEN_CLASSES}:
+        yield Error(
+            "The access tokens that a log-in hands out are none of those that are taken.",
+            hint="Leave SIMPLE_JWT['AUTH_TOKEN_CLASSES'] out, or name rest_framework_simplejwt.tokens.AccessToken too.",
+            id="bpo_chat.E025",
         )
 
 
@@ -105,10 +118,12 @@ def _jwt() -> Any:
 
 
 def _takes_tokens() -> bool:
+    return mounts("SignUpView", "LogInView", "RefreshView", "LogOutView") or _reads_tokens()
+
+
+def _reads_tokens() -> bool:
     jwt_authentication = import_string("rest_framework_simplejwt.authentication.JWTAuthentication")
-    return mounts("SignUpView", "LogInView", "RefreshView", "LogOutView") or any(
-        issubclass(each, jwt_authentication) for each in chat_settings.authentication_classes
-    )
+    return any(issubclass(each, jwt_authentication) for each in chat_settings.authentication_classes)
 
 
 def _tells_users_apart(name: str) -> bool:

@@ -26,11 +26,14 @@ from .requests import (
     Scope,
     has_foreign_origin,
     headers_with_token,
-    headers_without_token,
     request_of,
+    shows_token,
     trusted_headers,
     view_of,
 )
+
+GARBAGE = "none"
+"""What no class can take for a token."""
 
 TRUSTED_SECONDS = 300
 """Until a login without an expiry of its own is looked at again; what a log-out may take where the bus has lost it."""
@@ -94,12 +97,9 @@ class Handshake:
     def token_login(self, token: str) -> Login:
         """Whom a token proves that came in a frame. Raises ``NotAuthenticated`` or ``Unavailable``."""
         for each in ChatAPIView().get_authenticators():
-            headers = headers_with_token(self._scope, each, token)
-            if headers is not None and not self._finds_without_token(each):
-                with suppress(NotAuthenticated):
-                    login = self._login(each, headers, lambda: self.token_login(token))
-                    if login is not None:
-                        return login
+            login = self._token_login(each, token)
+            if login is not None and not self._finds_by_any_token(each, login.user):
+                return login
         raise NotAuthenticated
 
     def check_permissions(self, login: Login, method: str = "GET", chat: str | None = None) -> User:
@@ -124,18 +124,29 @@ class Handshake:
         return user
 
     def _authentications(self) -> list[BaseAuthentication]:
-        """On the page of another site only those by tokens that a script has to know: whatever else the handshake
-        shows, the browser may have added it by itself, or a proxy that knows the browser."""
+        """With the origin of another site only those by tokens that are shown, which no page can: whatever else the
+        handshake shows, the browser may have added it by itself, or a proxy that knows the browser."""
         every = ChatAPIView().get_authenticators()
         if not has_foreign_origin(self._scope):
             return every
-        return [each for each in every if isinstance(each, JWTAuthentication)]
+        return [each for each in every if isinstance(each, JWTAuthentication) and shows_token(self._scope)]
 
-    def _finds_without_token(self, authentication: BaseAuthentication) -> bool:
-        """Whether it goes by something else, such as the header of a proxy: whatever token is said, the browser may be
-        on the page of another site."""
-        with suppress(*REFUSALS):
-            return authentication.authenticate(request_of(self._scope, headers_without_token(self._scope))) is not None
+    def _token_login(self, authentication: BaseAuthentication, token: str) -> Login | None:
+        """Raises ``Unavailable``."""
+        headers = headers_with_token(self._scope, authentication, token)
+        if headers is None:
+            return None
+        with suppress(NotAuthenticated):
+            return self._login(authentication, headers, lambda: self.token_login(token))
+        return None
+
+    def _finds_by_any_token(self, authentication: BaseAuthentication, user: User) -> bool:
+        """Whether it goes by something else, such as the header of a proxy, and would have found the same person: then
+        the token proves nothing, and the browser may be on the page of another site."""
+        headers = headers_with_token(self._scope, authentication, GARBAGE) or []
+        with suppress(Exception):
+            found = authentication.authenticate(request_of(self._scope, headers))
+            return found is not None and found[0].pk == user.pk
         return False
 
     def _login_again(self) -> Login:

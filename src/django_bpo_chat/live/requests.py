@@ -29,7 +29,8 @@ def request_of(scope: Scope, headers: Headers, method: str = "GET", chat: str | 
     """As a view has it when it begins, the view itself included; for this chat, if it is about one."""
     http_request = ASGIRequest({**scope, "type": "http", "method": method, "headers": headers}, BytesIO())
     _add_session(http_request)
-    view, kwargs = ChatAPIView(), {} if chat is None else {"uri": chat}
+    prefix = scope.get("url_route", {}).get("kwargs", {})
+    view, kwargs = ChatAPIView(), {**prefix, **({} if chat is None else {"uri": chat})}
     view.setup(http_request, **kwargs)
     request = view.request = view.initialize_request(http_request, **kwargs)
     view.headers, view.format_kwarg = view.default_response_headers, None
@@ -60,12 +61,13 @@ def headers_with_token(scope: Scope, authentication: BaseAuthentication, token: 
     if not scheme or not token.isascii():
         return None
     header = _jwt_header() if isinstance(authentication, JWTAuthentication) else b"authorization"
-    return [*headers_without_token(scope), (header, f"{scheme} {token}".encode())]
+    others = _headers(scope, without=[b"cookie", b"authorization", _jwt_header()])
+    return [*others, (header, f"{scheme} {token}".encode())]
 
 
-def headers_without_token(scope: Scope) -> Headers:
-    """Nor the cookies. By any of the others a proxy may still say who it is."""
-    return _headers(scope, without=[b"cookie", b"authorization", _jwt_header()])
+def shows_token(scope: Scope) -> bool:
+    """In the header for those of simplejwt, which no script can set at a socket."""
+    return any(name == _jwt_header() for name, _ in _headers(scope))
 
 
 def _jwt_header() -> bytes:

@@ -41,7 +41,10 @@ def start_direct(*, actor: User, username: str) -> tuple[Chat, bool]:
     try:
         return _create(actor, others, field="username", kind=Chat.Kind.DIRECT, pair=pair, joinable=False), True
     except IntegrityError:  # the other one was a moment faster
-        return Chat.objects.get(pair=pair), False
+        existing = Chat.objects.filter(pair=pair).first()
+        if existing is None:  # and their account is deleted since
+            raise access.nobody("username") from None
+        return existing, False
 
 
 def edit_chat(

@@ -8,14 +8,13 @@ from django.db.models.functions import Concat
 
 from .. import access, signals
 from ..exceptions import NotAllowed, NotAuthenticated, NotFound
-from ..locks import queue
+from ..locks import lock_first
 from ..models import OWNER, Chat, Membership, lock_order
 from ..users import User, handle, rows_of_users
 from . import texts
 from .change import Change, changing
 
 RELEASED_AT_ONCE = 500
-RELEASE_LOCK = 0x62706F_72656C73  # "bporels" in ASCII: an advisory lock's key, shared by all processes of a site
 PREFERENCES = ("muted", "pinned", "archived")
 
 
@@ -88,8 +87,7 @@ def release_user(*, user: User) -> None:
     """
     database = router.db_for_write(Membership)
     with transaction.atomic(using=database):
-        # One account at a time: of several that are deleted together, each takes the chats that it is in.
-        queue(RELEASE_LOCK, database)
+        lock_first(database)
         _release_from_all(user)
         # Whoever would enter one more chat in their name waits from now on, and finds no account.
         list(rows_of_users().select_for_update().filter(pk=user.pk).values_list("pk"))

@@ -141,3 +141,15 @@ class PeopleUser(AbstractBaseUser):
     people: ClassVar = BaseUserManager[Any]()
 
     USERNAME_FIELD = "username"
+
+
+class Human(models.Model):
+    name = models.CharField(max_length=150)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class KeyOfAnotherUser(AbstractOddUser):
+    human = models.OneToOneField(Human, models.CASCADE, primary_key=True)
+    email = models.EmailField(unique=True)
