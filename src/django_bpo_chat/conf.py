@@ -27,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "PRESENCE_MEMBERS": 100,
     "REACTIONS_PER_MESSAGE": 100,
     "READ_RECEIPT_MEMBERS": 100,
+    "SEARCH_CONFIGURATION": "simple",
     "SERIALIZERS": {
         "sign_up": "django_bpo_chat.accounts.serializers.SignUpInput",
         "log_in": "django_bpo_chat.accounts.serializers.LogInInput",
@@ -121,6 +122,11 @@ class ChatSettings:
     def read_receipt_members(self) -> int:
         """Chats with more members than this announce nobody's read marks."""
         return cast("int", self._get("READ_RECEIPT_MEMBERS"))
+
+    @property
+    def search_configuration(self) -> str:
+        """The configuration of PostgreSQL's full text search by which texts and searches become lexemes."""
+        return cast("str", self._get("SEARCH_CONFIGURATION"))
 
     def serializer(self, name: str) -> Any:
         """The serializer class of this input, such as ``"sign_up"``."""

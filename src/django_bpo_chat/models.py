@@ -14,6 +14,7 @@ from django.db.models.functions import Cast, Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from .clock import ClockTime
+from .fulltext import VectorField, VectorIndex
 from .users import User, handle
 
 TITLE_LENGTH = 200
@@ -237,8 +238,20 @@ class Membership(models.Model):
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
+    def seen_by(self, user: User) -> "MessageQuerySet":
+        """What this user may see of the chats that they are in."""
+        memberships = {"user": user, "left_at": None, "first_seq__lte": F("seq")}
+        return self.filter(**{f"chat__memberships__{name}": value for name, value in memberships.items()})
+
     def changed(self, since: int, version: int) -> "MessageQuerySet":
         return self.filter(version__gt=since, version__lte=version).order_by("version", "seq")
+
+
+class MessageManager(PrimaryManager.from_queryset(MessageQuerySet)):  # type: ignore[misc]  # a class made here
+    """Leaves the vector in the database, which alone reads it."""
+
+    def get_queryset(self) -> MessageQuerySet:
+        return super().get_queryset().defer("vector")
 
 
 class Message(models.Model):
@@ -247,6 +260,7 @@ class Message(models.Model):
     version = models.PositiveBigIntegerField()
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_index=False)
     text = models.TextField(blank=True)
+    vector = VectorField(of="text")
     reply_to = models.PositiveBigIntegerField(null=True, blank=True)
     mentions = models.JSONField(default=list, blank=True)
     is_reacted_to = models.BooleanField(default=False)
@@ -257,7 +271,10 @@ class Message(models.Model):
 
     loaded_reactions: "Sequence[Reaction]"  # where access has loaded them, of a message that has any
 
-    objects = PrimaryManager.from_queryset(MessageQuerySet)()
+    relevance: int  # where search has annotated it
+    marked: str  # likewise
+
+    objects = MessageManager()
 
     class Meta:
         verbose_name = _("message")
@@ -266,6 +283,7 @@ class Message(models.Model):
             models.Index(fields=["chat", "version"], name="bpo_message_version"),
             models.Index(fields=["author", "created_at"], name="bpo_message_author"),
             models.Index(fields=["chat", "seq"], condition=Q(deleted_at__isnull=False), name="bpo_message_tombstones"),
+            VectorIndex(fields=["vector"], condition=Q(vector__isnull=False), name="bpo_message_vector"),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["chat", "seq"], name="bpo_message_seq"),

@@ -10,6 +10,7 @@ from rest_framework.settings import api_settings
 from .access import MAX_ROWS
 from .exceptions import Invalid
 from .models import CLIENT_ID_LENGTH
+from .search import SEARCH_LENGTH
 
 BIGGEST = 2**63 - 1
 """What a database integer holds. Numbers beyond it are in range on the wire and mean "past the end"."""
@@ -194,6 +195,11 @@ class MessagesQuery(PageQuery):
         if len({"before", "after", "around"} & attrs.keys()) > 1:
             raise serializers.ValidationError(_("Only one of before, after and around."))
         return attrs
+
+
+class SearchQuery(serializers.Serializer[Any]):
+    q = serializers.CharField(max_length=SEARCH_LENGTH)
+    chat = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False)
 
 
 class ChangesQuery(PageQuery):

@@ -58,6 +58,16 @@ class ChatView:
     last_message: Message | None
 
 
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """A message that somebody has looked for, and the part of its text where it is, which starts and ends anywhere.
+    ``highlights`` are places in that part."""
+
+    message: Message
+    snippet: str
+    highlights: Sequence[tuple[int, int]]
+
+
 class _Encoder(DjangoJSONEncoder):
     """For what a site's card may hold besides JSON; times read as the contract's own."""
 
@@ -157,6 +167,15 @@ def reactions(row: Message) -> list[Dict]:
     for each in row.shown_reactions:
         usernames.setdefault(each.emoji, []).append(handle(each.user))
     return [{"emoji": emoji, "usernames": names} for emoji, names in usernames.items()]
+
+
+def search_result(row: SearchResult) -> Dict:
+    return {
+        "chat": row.message.chat.uri,
+        "message": message(row.message),
+        "snippet": row.snippet,
+        "highlights": [list(each) for each in row.highlights],
+    }
 
 
 def member(row: Membership) -> Dict:

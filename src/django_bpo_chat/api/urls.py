@@ -26,4 +26,5 @@ urlpatterns = [
     re_path(CHAT + r"/unread/?$", views.UnreadView.as_view(), name="unread"),
     re_path(CHAT + r"/read/?$", views.ReadView.as_view(), name="read"),
     re_path(CHAT + r"/changes/?$", views.ChangesView.as_view(), name="changes"),
+    re_path(r"^search/?$", views.SearchView.as_view(), name="search"),
 ]

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from .. import access, operations, wire
+from .. import access, operations, search, wire
 from ..conf import chat_settings
 from ..exceptions import NotFound
 from ..http import ChatAPIView, absolute_url
@@ -21,9 +21,10 @@ from ..serializers import (
     MessagesQuery,
     PreferencesInput,
     RoleInput,
+    SearchQuery,
 )
 from ..users import handle
-from .pagination import Keyset, from_microseconds, microseconds
+from .pagination import Keyset, KeysetPagination, from_microseconds, microseconds
 
 LAST_ACTIVE_FIRST = Keyset(
     fields=("chat__active_at", "chat_id"),
@@ -32,6 +33,7 @@ LAST_ACTIVE_FIRST = Keyset(
     values=lambda key: (from_microseconds(key[0]), key[1]),
 )
 LONGEST_LISTED_FIRST = Keyset(fields=("id",), descending=False, key=lambda row: (row.pk,))
+MOST_RELEVANT_FIRST = Keyset(fields=("relevance", "id"), descending=True, key=lambda row: (row.relevance, row.pk))
 
 
 class ListView(ChatAPIView):
@@ -213,6 +215,19 @@ class ChangesView(ChatAPIView):
         if changes.is_reset:
             return Response({"reset": True, "version": changes.version})
         return Response(wire.changes(changes))
+
+
+class SearchView(ChatAPIView):
+    """Not paged by a class of the site's, which is for rows of memberships and knows no relevance."""
+
+    keyset = MOST_RELEVANT_FIRST
+
+    def get(self, request: Request) -> Response:
+        user, query = self.user, self.parse_query(SearchQuery)
+        found = search.matches(user, query["q"], chat=query.get("chat"))
+        paginator = KeysetPagination()
+        page = paginator.paginate_queryset(found, request, view=self)
+        return paginator.get_paginated_response([wire.search_result(row) for row in search.results(page, query["q"])])
 
 
 def _neighbour(request: Request, **bound: int | None) -> str | None:

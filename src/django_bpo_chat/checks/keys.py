@@ -1,6 +1,7 @@
 """The keys of ``BPO_CHAT``: which there are, what values they take, and what their dotted paths lead to."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -42,6 +43,11 @@ def _is_number(value: Any) -> bool:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
+
+
+def _is_name(value: Any) -> bool:
+    """Of something in PostgreSQL, with or without its schema."""
+    return _is_text(value) and re.fullmatch(r"(\w+\.)?\w+", value) is not None
 
 
 def _are_texts(values: Any) -> bool:
@@ -88,6 +94,7 @@ VALUES: dict[str, Kind] = {
     "PRESENCE_MEMBERS": COUNT,
     "REACTIONS_PER_MESSAGE": COUNT,
     "READ_RECEIPT_MEMBERS": COUNT,
+    "SEARCH_CONFIGURATION": Kind("the name of a text search configuration of PostgreSQL", _is_name),
     "SERIALIZERS": Kind("a dict of dotted paths", lambda value: isinstance(value, dict)),
     "SWEEP_SECONDS": SECONDS,
     "THROTTLE_CLASSES": PATHS,

@@ -57,7 +57,7 @@ def edit_message(*, actor: User, chat: str, seq: int, text: str) -> Message:
             message.text, message.edited_at = text, change.time
             forget_mentions(message)
             note_mentions(message, mentioned(change.chat, text))
-            change.save_message(message, "text", "mentions", "edited_at")
+            change.save_message(message, "text", "vector", "mentions", "edited_at")
             change.signal(signals.message_edited, Message, message=message)
         return message
 
@@ -78,7 +78,7 @@ def delete_message(*, actor: User | None, chat: str, seq: int) -> tuple[Message,
             return message, False
         _empty(message)
         message.deleted_at = change.time
-        change.save_message(message, "text", "mentions", "is_reacted_to", "deleted_at")
+        change.save_message(message, "text", "vector", "mentions", "is_reacted_to", "deleted_at")
         change.signal(signals.message_deleted, Message, message=message)
         return message, True
 
