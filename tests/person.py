@@ -219,5 +219,8 @@ class Person(Visitor):
     def mark_read(self, uri: str, seq: int) -> Any:
         return self.put(f"chats/{uri}/read/", {"seq": seq}).done()
 
+    def search(self, words: str, **query: Any) -> Any:
+        return self.get("search/", q=words, **query).done()
+
     def changes(self, uri: str, since: int, **query: Any) -> Any:
         return self.get(f"chats/{uri}/changes/", since=since, **query).done()

@@ -4,6 +4,7 @@
 the column is there, and stays empty.
 """
 
+import re
 from typing import Any
 
 from django.db.models import BooleanField, Expression, Func, Index, IntegerField, Model, TextField, Value
@@ -14,6 +15,12 @@ POSTGRESQL = "postgresql"
 
 DEGREES = 1_000_000
 """Of relevance: whole numbers, since those are what the cursor of a page holds."""
+
+
+UNSEEN = "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+"""Spaces without width, and marks of the direction of writing, which to PostgreSQL are letters of the word beside."""
+
+_STRAY_MINUS = re.compile(r'-(?![\w"])')
 
 
 class VectorField(TextField):
@@ -59,6 +66,15 @@ def _configuration() -> Func:
     return Func(Value(chat_settings.search_configuration), template="%(expressions)s::regconfig", arity=1)
 
 
+class _Seen(Func):
+    """A text with spaces for what is ``UNSEEN``: everything else stays in its place."""
+
+    function = "TRANSLATE"
+
+    def __init__(self, text: Any) -> None:
+        super().__init__(text, Value(UNSEEN), Value(" " * len(UNSEEN)))
+
+
 class Vector(Func):
     """The lexemes of a text; NULL on other databases."""
 
@@ -66,7 +82,7 @@ class Vector(Func):
     output_field = VectorField(of="")
 
     def __init__(self, text: Expression) -> None:
-        super().__init__(_configuration(), text)
+        super().__init__(_configuration(), _Seen(text))
 
     def as_sql(self, *_: Any, **__: Any) -> Any:
         return "NULL", ()
@@ -82,7 +98,9 @@ class Words(Func):
     output_field = TextField()
 
     def __init__(self, words: str) -> None:
-        super().__init__(_configuration(), Value(words))
+        # A minus before anything but a word would say what is not to be there all the same, and 33 of them are an
+        # error of PostgreSQL's.
+        super().__init__(_configuration(), _Seen(Value(_STRAY_MINUS.sub(" ", words))))
 
 
 class CanBeLookedUp(Func):
@@ -115,7 +133,8 @@ class Relevance(Func):
 
 
 class Marked(Func):
-    """A whole text with a mark before and behind each word that matches the :class:`Words`."""
+    """A text with a mark before and behind each word that matches the :class:`Words`; without the words that are too
+    long for PostgreSQL, of 2,047 bytes and more."""
 
     function = "TS_HEADLINE"
     output_field = TextField()
@@ -123,4 +142,4 @@ class Marked(Func):
     def __init__(self, text: str, words: Words, mark: str) -> None:
         """``mark`` is letters and digits."""
         options = f"HighlightAll=true, StartSel={mark}, StopSel={mark}"
-        super().__init__(_configuration(), text, words, Value(options))
+        super().__init__(_configuration(), _Seen(text), words, Value(options))

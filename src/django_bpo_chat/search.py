@@ -4,6 +4,7 @@ import re
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import accumulate
 
 from django.db import connections, router
 from django.db.models import F, IntegerField, Value
@@ -46,14 +47,16 @@ def results(found: Sequence[Message], words: str) -> list[wire.SearchResult]:
     return [_result(each, method.highlights(each)) for each in shown]
 
 
-def reindex(after: int, most: int) -> int | None:
-    """Write the vectors of the next messages behind this primary key anew, with the configuration of today.
+def has_vectors() -> bool:
+    """Whether messages are found by their vectors."""
+    return connections[router.db_for_write(Message)].vendor == POSTGRESQL
 
-    Returns the last one's key; None where there are no more.
-    """
+
+def reindex(*, after: int, most: int) -> list[int]:
+    """Write the vectors of the next messages behind this primary key anew, and return their keys in order."""
     keys = list(Message.objects.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:most])
     Message.objects.filter(pk__in=keys, deleted_at=None).update(vector=Vector(F("text")))
-    return keys[-1] if keys else None
+    return keys
 
 
 class _Method(ABC):
@@ -86,13 +89,11 @@ class _FullText(_Method):
         return messages.annotate(marked=Marked("text", self._words, self._mark))
 
     def highlights(self, message: Message) -> list[Span]:
-        spans, start = [], 0
-        for place, part in enumerate(message.marked.split(self._mark)):
-            end = start + len(part)
-            if place % 2:  # between two marks
-                spans.append((start, end))
-            start = end
-        return spans
+        parts = message.marked.split(self._mark)
+        if sum(map(len, parts)) != len(message.text):  # a word was left out
+            return _one_after_another(parts[1::2], message.text)
+        ends = list(accumulate(map(len, parts)))
+        return [(ends[place - 1], ends[place]) for place in range(1, len(parts), 2)]  # those between two marks
 
 
 class _PlainText(_Method):
@@ -114,8 +115,16 @@ class _PlainText(_Method):
 
 
 def _method(words: str) -> _Method:
-    is_postgres = connections[router.db_for_write(Message)].vendor == POSTGRESQL
-    return _FullText(words) if is_postgres else _PlainText(words)
+    return _FullText(words) if has_vectors() else _PlainText(words)
+
+
+def _one_after_another(words: Sequence[str], text: str) -> list[Span]:
+    spans, end = [], 0
+    for word in words:
+        start = text.find(word, end)
+        end = start + len(word)
+        spans.append((start, end))
+    return spans
 
 
 def _result(message: Message, highlights: Sequence[Span]) -> wire.SearchResult:
