@@ -24,6 +24,7 @@ class Site:
         for _ in range(chats):
             shared = operations.start_group(actor=self.wali.user, members=["mabel"])
             operations.send_message(actor=self.mabel.user, chat=shared.uri, text="Hello")
+        self.shared = shared.uri
 
         names = [f"other{n}" for n in range(members - 1)]
         user_model = get_user_model()
@@ -56,6 +57,9 @@ CALLS: dict[str, tuple[int, Callable[[Site], Answer]]] = {
     "one chat": (4, lambda site: site.wali.get(site.path())),
     "members": (3, lambda site: site.wali.get(site.path("members/"), limit=200)),
     "changes": (4, lambda site: site.wali.get(site.path("changes/"))),
+    "search": (3, lambda site: site.wali.get("search/", q="hello", limit=200)),
+    "search one chat": (4, lambda site: site.mabel.get("search/", q="hello", chat=site.shared)),
+    "search for nothing": (2, lambda site: site.wali.get("search/", q="goodbye")),
     "join": (11, lambda site: site.mabel.patch(site.path(), {})),
     "join again": (6, lambda site: site.wali.patch(site.path(), {})),
     "add": (12, lambda site: site.wali.patch(site.path(), {"username": "mabel"})),

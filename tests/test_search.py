@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -377,11 +377,3 @@ def test_no_vector_is_read_with_messages(wali: Person) -> None:
     uri = wali.start()
     wali.send(uri, "Hello")
     assert Message.objects.get().get_deferred_fields() == {"vector"}
-
-
-# At which cost
-
-
-def search_sql(queries: Sequence[Any]) -> str:
-    [sql] = [query["sql"] for query in queries if "WEBSEARCH" in query["sql"] and "TS_HEADLINE" not in query["sql"]]
-    return str(sql)
