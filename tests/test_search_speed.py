@@ -53,9 +53,7 @@ def large_site(wali: Person, mabel: Person) -> None:
         cursor.execute(FILL, {"wali": wali.user.pk, "mabel": mabel.user.pk})
 
 
-def test_an_index_answers_every_search(
-    subtests: pytest.Subtests, large_site: None, wali: Person, otis: Person
-) -> None:
+def test_an_index_answers_every_search(subtests: pytest.Subtests, large_site: None, wali: Person, otis: Person) -> None:
     assert is_scan("SELECT id FROM bpo_chat_message WHERE text LIKE '%hand3%'")
     operations.add_member(actor=None, chat=uri(1), username=otis.username)
     thing = wali.messages(uri(2))["results"][0]["message"].split()[0]

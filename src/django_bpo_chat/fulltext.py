@@ -7,7 +7,8 @@ the column is there, and stays empty.
 import re
 from typing import Any
 
-from django.db.models import BooleanField, Expression, Func, Index, IntegerField, Model, TextField, Value
+from django.db.models import BooleanField, Func, Index, IntegerField, Model, TextField, Value
+from django.db.models.expressions import Combinable
 
 from .conf import chat_settings
 
@@ -23,7 +24,7 @@ UNSEEN = "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u20
 _STRAY_MINUS = re.compile(r'-(?![\w"])')
 
 
-class VectorField(TextField):
+class VectorField(TextField):  # type: ignore[type-arg]  # it takes none at run time
     """The lexemes of the field ``of``, which the database makes whenever the row is saved; NULL for no text.
 
     A text changes only together with them: ``update_fields`` has to name both.
@@ -55,7 +56,7 @@ class VectorIndex(Index):
     def create_sql(self, model: type[Model], schema_editor: Any, using: str = "", **options: Any) -> Any:
         if schema_editor.connection.vendor != POSTGRESQL:
             return super().create_sql(model, schema_editor, using, **options)
-        statement = super().create_sql(model, schema_editor, using=" USING gin", **options)
+        statement: Any = super().create_sql(model, schema_editor, using=" USING gin", **options)
         # Each row pays for its own lexemes. Otherwise one in thousands pays for all of these, while it holds its chat's
         # lock, and searches look through all that nobody has paid for yet.
         statement.parts["extra"] = " WITH (fastupdate = off)" + statement.parts["extra"]
@@ -71,7 +72,7 @@ class _Seen(Func):
 
     function = "TRANSLATE"
 
-    def __init__(self, text: Any) -> None:
+    def __init__(self, text: Combinable | str) -> None:
         super().__init__(text, Value(UNSEEN), Value(" " * len(UNSEEN)))
 
 
@@ -81,7 +82,7 @@ class Vector(Func):
     function = "TO_TSVECTOR"
     output_field = VectorField(of="")
 
-    def __init__(self, text: Expression) -> None:
+    def __init__(self, text: Combinable) -> None:
         super().__init__(_configuration(), _Seen(text))
 
     def as_sql(self, *_: Any, **__: Any) -> Any:

@@ -247,10 +247,10 @@ class MessageQuerySet(models.QuerySet["Message"]):
         return self.filter(version__gt=since, version__lte=version).order_by("version", "seq")
 
 
-class MessageManager(PrimaryManager.from_queryset(MessageQuerySet)):  # type: ignore[misc]  # a class made here
+class MessageManager(PrimaryManager["Message"]):
     """Leaves the vector in the database, which alone reads it."""
 
-    def get_queryset(self) -> MessageQuerySet:
+    def get_queryset(self) -> models.QuerySet["Message"]:
         return super().get_queryset().defer("vector")
 
 
@@ -274,7 +274,7 @@ class Message(models.Model):
     relevance: int  # where search has annotated it
     marked: str  # likewise
 
-    objects = MessageManager()
+    objects = MessageManager.from_queryset(MessageQuerySet)()
 
     class Meta:
         verbose_name = _("message")

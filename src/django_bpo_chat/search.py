@@ -83,10 +83,10 @@ class _FullText(_Method):
 
     def find(self, messages: MessageQuerySet) -> MessageQuerySet:
         found = messages.filter(CanBeLookedUp(self._words), Matches("vector", self._words))
-        return found.annotate(relevance=Relevance("vector", self._words))
+        return found.annotate(relevance=Relevance("vector", self._words))  # type: ignore[no-redef]
 
     def mark(self, messages: MessageQuerySet) -> MessageQuerySet:
-        return messages.annotate(marked=Marked("text", self._words, self._mark))
+        return messages.annotate(marked=Marked("text", self._words, self._mark))  # type: ignore[no-redef]
 
     def highlights(self, message: Message) -> list[Span]:
         parts = message.marked.split(self._mark)
@@ -106,7 +106,7 @@ class _PlainText(_Method):
         for word in self._words:
             messages = messages.filter(text__icontains=word)
         found = messages if self._words else messages.none()
-        return found.annotate(relevance=Value(0, IntegerField()))
+        return found.annotate(relevance=Value(0, IntegerField()))  # type: ignore[no-redef]
 
     def highlights(self, message: Message) -> list[Span]:
         longest_first = sorted(self._words, key=len, reverse=True)
