@@ -76,6 +76,7 @@ URLS: list[tuple[str, str, Any, int]] = [
     ("DELETE", "chats/{uri}/messages/1", None, 200),
     ("PUT", "chats/{uri}/read", {"seq": 1}, 200),
     ("GET", "chats/{uri}/changes", None, 200),
+    ("GET", "search", None, 400),
 ]
 
 

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
 
+from django_bpo_chat import search
 from django_bpo_chat.models import Message
 from tests.fixtures import Configure
 from tests.person import Person
@@ -140,6 +141,23 @@ def test_a_message_whose_author_is_gone_is_found(wali: Person, mabel: Person) ->
     mabel.user.delete()
     [result] = wali.search("hello")["results"]
     assert result["message"]["user"] == {"username": None}
+
+
+def test_what_ends_while_a_search_is_answered_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, wali: Person, mabel: Person
+) -> None:
+    stays, deleted, left = wali.start(mabel), wali.start(mabel), wali.start(mabel)
+    for uri in (stays, deleted, left):
+        wali.send(uri, "Hello")
+
+    def results_a_moment_later(*arguments: Any) -> Any:
+        wali.erase(deleted, 1)
+        wali.remove(left, mabel)
+        return results(*arguments)
+
+    results = search.results
+    monkeypatch.setattr(search, "results", results_a_moment_later)
+    assert [result["chat"] for result in mabel.search("hello")["results"]] == [stays]
 
 
 # In which order

@@ -37,13 +37,14 @@ def matches(actor: User, words: str, *, chat: str | None = None) -> MessageQuery
     return _method(words).find(messages).only("id")
 
 
-def results(found: Sequence[Message], words: str) -> list[wire.SearchResult]:
-    """What is shown of these matches, in their order, without those that were deleted meanwhile; in two queries."""
+def results(actor: User, found: Sequence[Message], words: str) -> list[wire.SearchResult]:
+    """What is shown of these matches, in their order; in two queries at most. What was deleted meanwhile, or is not the
+    actor's to see any more, is left out."""
     method = _method(words)
-    messages = access.messages_with_authors().select_related("chat").filter(pk__in=[each.pk for each in found])
-    loaded = access.with_reactions(method.mark(messages.filter(deleted_at=None))) if found else []
-    by_id = {each.pk: each for each in loaded}
-    shown = (by_id[each.pk] for each in found if each.pk in by_id)
+    messages = access.messages_with_authors().seen_by(actor).select_related("chat")
+    chosen = messages.filter(pk__in=[each.pk for each in found], deleted_at=None)
+    loaded = {each.pk: each for each in access.with_reactions(method.mark(chosen) if found else ())}
+    shown = [loaded[each.pk] for each in found if each.pk in loaded]
     return [_result(each, method.highlights(each)) for each in shown]
 
 

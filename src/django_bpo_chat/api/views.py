@@ -223,11 +223,12 @@ class SearchView(ChatAPIView):
     keyset = MOST_RELEVANT_FIRST
 
     def get(self, request: Request) -> Response:
-        user, query = self.user, self.parse_query(SearchQuery)
-        found = search.matches(user, query["q"], chat=query.get("chat"))
+        query = self.parse_query(SearchQuery)
         paginator = KeysetPagination()
-        page = paginator.paginate_queryset(found, request, view=self)
-        return paginator.get_paginated_response([wire.search_result(row) for row in search.results(page, query["q"])])
+        matches = search.matches(self.user, query["q"], chat=query.get("chat"))
+        found = paginator.paginate_queryset(matches, request, view=self)
+        results = search.results(self.user, found, query["q"])
+        return paginator.get_paginated_response([wire.search_result(row) for row in results])
 
 
 def _neighbour(request: Request, **bound: int | None) -> str | None:
