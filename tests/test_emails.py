@@ -41,6 +41,7 @@ def test_no_answer_shows_an_email_but_ones_own(wali: Person, mabel: Person, otis
         "members": [wali.get(f"{chat}/members/")],
         "messages": [wali.get(f"{chat}/messages/"), wali.post(f"{chat}/messages/", {"message": "Hello"})],
         "message": [wali.delete(f"{chat}/messages/{seq}/") for seq in (1, 2, 3)],
+        "search": [wali.get("search/", q="Hello"), otis.get("search/", q="Hello")],
         "unread": [wali.put(f"{chat}/unread/", {"seq": 0})],
         "reaction": [wali.put(f"{chat}/messages/{seq}/reactions/%F0%9F%91%8D/") for seq in (1, 2)],
         "preferences": [wali.patch(f"{chat}/me/", {"muted": True})],
