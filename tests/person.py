@@ -203,6 +203,15 @@ class Person(Visitor):
     def unban(self, uri: str, other: Person) -> None:
         self.delete(f"chats/{uri}/bans/{other.username}/").done()
 
+    def block(self, other: Person) -> None:
+        self.put(f"blocks/{other.username}/").done()
+
+    def unblock(self, other: Person) -> None:
+        self.delete(f"blocks/{other.username}/").done()
+
+    def report(self, uri: str, seq: int, reason: str = "Spam") -> None:
+        self.post(f"chats/{uri}/messages/{seq}/report/", {"reason": reason}).done()
+
     def invite(self, uri: str, **body: Any) -> str:
         """The token of a new invite."""
         return str(self.post(f"chats/{uri}/invites/", body).done()["token"])

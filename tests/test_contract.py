@@ -77,16 +77,23 @@ URLS: list[tuple[str, str, Any, int]] = [
     ("PUT", "chats/{uri}/read", {"seq": 1}, 200),
     ("GET", "chats/{uri}/changes", None, 200),
     ("GET", "search", None, 400),
+    ("POST", "chats/{uri}/messages/2/report", {"reason": "Spam"}, 202),
+    ("GET", "blocks", None, 200),
+    ("PUT", "blocks/mabel", None, 204),
+    ("DELETE", "blocks/otis", None, 204),
+    ("GET", "people", None, 200),
 ]
 
 
 @pytest.mark.parametrize("slash", ["", "/"], ids=["bare", "slash"])
 @pytest.mark.parametrize(("method", "path", "body", "status"), URLS, ids=[f"{url[0]} {url[1]}" for url in URLS])
 def test_each_url_answers_with_and_without_its_slash(
-    wali: Person, mabel: Person, method: str, path: str, body: Any, status: int, slash: str
+    wali: Person, mabel: Person, otis: Person, method: str, path: str, body: Any, status: int, slash: str
 ) -> None:
     uri = mabel.start(wali)
     wali.send(uri)
+    mabel.send(uri)
+    wali.block(otis)
 
     path = path.format(uri=uri) + slash
     answer = wali.ask(method, path) if body is None else wali.ask(method, path, body)

@@ -80,6 +80,8 @@ class World:
         self.chats: list[str] = []
         self.views: list[View] = []
         self.sent = 0
+        self.blocks: set[tuple[str, str]] = set()
+        self.personal: dict[str, set[str]] = {}
 
     def do(self, act: str, actor: Person, other: Person, number: int) -> None:
         """What is refused changes nothing, which the views will tell."""
@@ -97,7 +99,9 @@ class World:
     def start_direct(self, actor: Person, other: Person, chat: str, number: int) -> None:
         uri = operations.start_direct(actor=actor.user, username=other.username)[0].uri
         if uri not in self.chats:
+            assert (other.username, actor.username) not in self.blocks
             self.chats.append(uri)
+            self.personal[uri] = {actor.username, other.username}
 
     def send(self, actor: Person, other: Person, chat: str, number: int) -> None:
         self.sent += 1
@@ -108,16 +112,19 @@ class World:
             client_id=f"{number}" if number % 3 == 0 else "",
             reply_to=number // 2 or None,
         )
+        self.check_may_write(actor, chat)
 
     def edit(self, actor: Person, other: Person, chat: str, number: int) -> None:
         own = 1 + self.people.index(actor)
         operations.edit_message(actor=actor.user, chat=chat, seq=own, text=f"Edited {number} @{other.username}")
+        self.check_may_write(actor, chat)
 
     def delete(self, actor: Person, other: Person, chat: str, number: int) -> None:
         operations.delete_message(actor=actor.user, chat=chat, seq=1 + number % 6)
 
     def react(self, actor: Person, other: Person, chat: str, number: int) -> None:
         operations.add_reaction(actor=actor.user, chat=chat, seq=1 + number % 6, emoji="👍🎉"[number % 2])
+        self.check_may_write(actor, chat)
 
     def take_back(self, actor: Person, other: Person, chat: str, number: int) -> None:
         operations.remove_reaction(actor=actor.user, chat=chat, seq=1 + number % 6, emoji="👍🎉"[number % 2])
@@ -142,6 +149,18 @@ class World:
 
     def unban(self, actor: Person, other: Person, chat: str, number: int) -> None:
         operations.unban_user(actor=actor.user, chat=chat, username=other.username)
+
+    def block(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        operations.block_user(actor=actor.user, username=other.username)
+        self.blocks.add((actor.username, other.username))
+
+    def unblock(self, actor: Person, other: Person, chat: str, number: int) -> None:
+        operations.unblock_user(actor=actor.user, username=other.username)
+        self.blocks.remove((actor.username, other.username))
+
+    def check_may_write(self, actor: Person, chat: str) -> None:
+        others = self.personal.get(chat, set()) - {actor.username}
+        assert not any((other, actor.username) in self.blocks for other in others)
 
     def invite(self, actor: Person, other: Person, chat: str, number: int) -> None:
         token = operations.create_invite(actor=actor.user, chat=chat, max_uses=1).token
@@ -190,7 +209,7 @@ ACTS = [
     *("send",) * 4,
     *("look",) * 2,
     *("edit", "delete", "react", "join", "add", "leave", "remove", "change_role") * 2,
-    *("take_back", "ban", "unban", "invite", "read", "unread"),
+    *("take_back", "ban", "unban", "block", "unblock", "invite", "read", "unread"),
     *("edit_title", "edit_joinable", "edit_history", "start", "start_direct"),
 ]
 histories = st.lists(

@@ -180,6 +180,22 @@ def test_whoever_has_left_is_a_stranger(door: Door, wali: Person, mabel: Person)
     assert len(wali.messages(uri)["results"]) == 1
 
 
+def test_whoever_is_blocked_does_not_write_to_who_blocks_them(door: Door, wali: Person, mabel: Person) -> None:
+    uri, group = wali.start_direct(mabel), wali.start(mabel)
+    first = door.send(mabel, uri, "Hello", client_id="a")
+    wali.block(mabel)
+    refused = Outcome(code="not_allowed", detail="You may not do this.")
+    assert door.send(mabel, uri, "Hello") == refused
+    assert door.send(mabel, uri, "Hello", client_id="b", reply_to=1) == refused
+    assert door.send(mabel, uri, "Hello", client_id="a") == first
+    assert door.mark_read(mabel, uri, 1).result == {"seq": 1, "unread_count": 0}
+    assert door.changes(mabel, uri, 0).result["messages"] == [first.result]
+    assert door.send(mabel, group, "Hello").result["seq"] == 1
+    assert door.send(wali, uri, "Hello").result["seq"] == 2
+    wali.unblock(mabel)
+    assert door.send(mabel, uri, "Hello").result["seq"] == 3
+
+
 def test_a_reply_names_the_message_that_it_answers(door: Door, wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     for expected in (None, 1, 1, 3):

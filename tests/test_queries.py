@@ -22,13 +22,13 @@ class Site:
     def __init__(self, *, members: int, messages: int, chats: int) -> None:
         self.wali, self.mabel = Person("wali"), Person("mabel")
         for _ in range(chats):
-            shared = operations.start_group(actor=self.wali.user, members=["mabel"])
-            operations.send_message(actor=self.mabel.user, chat=shared.uri, text="Hello")
-        self.shared = shared.uri
+            self.shared = operations.start_group(actor=self.wali.user, members=["mabel"]).uri
+            operations.send_message(actor=self.mabel.user, chat=self.shared, text="Hello")
 
         names = [f"other{n}" for n in range(members - 1)]
         user_model = get_user_model()
         user_model.objects.bulk_create(user_model(username=name, email=f"{name}@email.com") for name in names)
+        self.personal = operations.start_direct(actor=self.wali.user, username="other0")[0].uri
         self.uri = operations.start_group(actor=self.wali.user, members=names[:50]).uri
         for name in names[50:]:
             operations.add_member(actor=self.wali.user, chat=self.uri, username=name)
@@ -62,7 +62,7 @@ CALLS: dict[str, tuple[int, Callable[[Site], Answer]]] = {
     "search for nothing": (2, lambda site: site.wali.get("search/", q="goodbye")),
     "join": (11, lambda site: site.mabel.patch(site.path(), {})),
     "join again": (6, lambda site: site.wali.patch(site.path(), {})),
-    "add": (12, lambda site: site.wali.patch(site.path(), {"username": "mabel"})),
+    "add": (13, lambda site: site.wali.patch(site.path(), {"username": "mabel"})),
     "edit the chat": (7, lambda site: site.wali.patch(site.path(), {"title": "Picnic"})),
     "remove": (7, lambda site: site.wali.delete(site.path("members/other0/"))),
     "leave": (7, lambda site: site.wali.delete(site.path("members/wali/"))),
@@ -78,8 +78,17 @@ CALLS: dict[str, tuple[int, Callable[[Site], Answer]]] = {
     "invites": (3, lambda site: site.wali.get(site.path("invites/"))),
     "mark unread": (4, lambda site: site.wali.put(site.path("unread/"), {"seq": 1})),
     "mute": (4, lambda site: site.wali.patch(site.path("me/"), {"muted": True})),
-    "start a group": (4, lambda site: site.wali.post("chats/", {"members": ["mabel"]})),
-    "start a personal chat": (5, lambda site: site.wali.post("chats/", {"username": "mabel"})),
+    "send in a personal chat": (
+        6,
+        lambda site: site.wali.post(f"chats/{site.personal}/messages/", {"message": "Hello"}),
+    ),
+    "block": (4, lambda site: site.wali.put("blocks/other0/")),
+    "block somebody without a personal chat": (4, lambda site: site.wali.put("blocks/mabel/")),
+    "blocks": (2, lambda site: site.wali.get("blocks/")),
+    "people": (2, lambda site: site.wali.get("people/", q="o", limit=200)),
+    "report": (5, lambda site: site.wali.post(f"chats/{site.shared}/messages/1/report/", {"reason": "Spam"})),
+    "start a group": (5, lambda site: site.wali.post("chats/", {"members": ["mabel"]})),
+    "start a personal chat": (6, lambda site: site.wali.post("chats/", {"username": "mabel"})),
 }
 
 

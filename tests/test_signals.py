@@ -49,6 +49,7 @@ def change_everything(wali: Person, mabel: Person, otis: Person) -> str:
     wali.edit_chat(uri, title="Picnic", joinable=True)
     mabel.send(uri, "Hello")
     mabel.edit(uri, 1, "Hello you")
+    wali.report(uri, 1)
     wali.erase(uri, 1)
     return uri
 
@@ -64,6 +65,7 @@ def test_each_change_is_told_with_who_did_it(heard: Heard, wali: Person, mabel: 
         ("chat_edited", wali.user),
         ("message_sent", mabel.user),
         ("message_edited", mabel.user),
+        ("message_reported", wali.user),
         ("message_deleted", wali.user),
     ]
     arguments = [arguments for _, arguments in heard]
@@ -71,16 +73,19 @@ def test_each_change_is_told_with_who_did_it(heard: Heard, wali: Person, mabel: 
     assert [member.user for member in arguments[0]["members"]] == [wali.user, mabel.user]
     assert {each["membership"].user for each in arguments[1:5]} == {otis.user}
     assert arguments[5]["fields"] == {"title"}
-    assert [(each["message"].seq, each["message"].text) for each in arguments[6:]] == [
+    assert [(each["message"].seq, each["message"].text) for each in arguments[6:] if "message" in each] == [
         (1, "Hello"),
         (1, "Hello you"),
         (1, ""),
     ]
+    assert (arguments[8]["report"].message.seq, arguments[8]["report"].reason) == (1, "Spam")
     assert [each["sender"].__name__ for each in arguments] == [
         "Chat",
         *["Membership"] * 4,
         "Chat",
-        *["Message"] * 3,
+        *["Message"] * 2,
+        "Report",
+        "Message",
     ]
 
 
@@ -117,6 +122,11 @@ def test_what_changes_nothing_is_not_told(heard: Heard, wali: Person, mabel: Per
     wali.edit_chat(uri, title="", joinable=True)
     assert mabel.start_direct(wali) == direct
     wali.mark_read(uri, 1)
+    mabel.block(wali)
+    mabel.report(uri, 1)
+    assert names(heard) == ["message_reported"]
+    heard.clear()
+    mabel.report(uri, 1)
     assert mabel.patch(f"chats/{uri}/messages/1/", {"message": "Mine"}).status == 403
     with transaction.atomic():
         operations.send_message(actor=wali.user, chat=uri, text="Never mind")

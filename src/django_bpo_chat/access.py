@@ -10,8 +10,18 @@ from . import wire
 from .adapter import get_adapter
 from .clock import ClockTime
 from .exceptions import ChatError, Invalid, NotAllowed, NotAMember, NotFound
-from .models import Ban, Chat, Invite, Membership, MembershipQuerySet, Message, MessageQuerySet, Reaction
-from .users import User, handle, users_with_handles
+from .models import (
+    Ban,
+    Block,
+    Chat,
+    Invite,
+    Membership,
+    MembershipQuerySet,
+    Message,
+    MessageQuerySet,
+    Reaction,
+)
+from .users import User, active, handle, handle_field, users_with_handles
 
 LISTED_MEMBERS = 50
 """How many members a chat lists; the others are a page of their own."""
@@ -322,6 +332,13 @@ def contacts(actor: User | None, usernames: Iterable[str], *, field: str) -> lis
 
     Raises ``Invalid`` for ``field``, in the same words for names that are unknown, inactive or unwilling.
     """
+    found = acquaintances(actor, usernames, field=field)
+    check_willing(actor, found, field=field)
+    return found
+
+
+def acquaintances(actor: User | None, usernames: Iterable[str], *, field: str) -> list[User]:
+    """Likewise, with those who have blocked the actor: for what they must not learn that by."""
     own = handle(actor)
     wanted = [name for name in dict.fromkeys(usernames) if name != own]
     if len(wanted) > MAX_CONTACTS:
@@ -341,6 +358,35 @@ def visible_people(actor: User, usernames: Iterable[str]) -> dict[str, User]:
     return {name: user for name, user in found.items() if user.pk in visible}
 
 
+def check_willing(actor: User | None, others: Sequence[User], *, field: str) -> None:
+    """Raises what a name of nobody gets where one of them has blocked the actor; the site itself nobody blocks."""
+    if actor is not None and others and Block.objects.filter(blocker__in=others, blocked=actor).exists():
+        raise nobody(field)
+
+
 def may_contact(actor: User | None, user: User) -> bool:
     """Whether the actor may know of the user, write to them and add them; the site itself need not be welcome."""
     return user.is_active and (actor is None or get_adapter().may_contact(actor, user))
+
+
+def somebody(actor: User, username: str) -> User:
+    """The user of that handle, if the actor may know of them. Raises ``NotFound``."""
+    for user in users_with_handles([username]):
+        if may_contact(actor, user) or (user.is_active and Membership.objects.beside(actor).of(user).exists()):
+            return user
+    raise NotFound
+
+
+def people(actor: User, beginning: str) -> "QuerySet[User]":
+    """Whom the actor may find by what their handle begins with, in whatever case; unordered."""
+    blocked = Block.objects.filter(blocker=actor).values("blocked")
+    blockers = Block.objects.filter(blocked=actor).values("blocker")
+    found = active(get_adapter().people(actor)).exclude(pk=actor.pk).exclude(pk__in=blocked).exclude(pk__in=blockers)
+    if get_adapter().card_related:
+        found = found.select_related(*get_adapter().card_related)
+    return found.filter(**{f"{handle_field()}__istartswith": beginning}) if beginning else found
+
+
+def blocks(actor: User) -> "QuerySet[Block]":
+    """Whom the actor blocks, unordered."""
+    return Block.objects.filter(blocker=actor).select_related(*_with_cards("blocked"))

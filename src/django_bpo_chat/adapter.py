@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
 
 from .conf import chat_settings
 from .models import Chat, Membership
-from .users import User, handle_field
+from .users import User, handle_field, stored_users
 
 
 class Adapter:
@@ -40,6 +41,14 @@ class Adapter:
         company = Membership.objects.sharing_chats_with(actor, most_members=chat_settings.presence_members)
         visible = set(company.filter(user__in=users).values_list("user", flat=True).distinct())
         return [user for user in users if user.pk in visible]
+
+    def people(self, actor: User) -> "QuerySet[User]":
+        """The users whom ``actor`` may find: by default those with whom they share a chat.
+
+        They are filtered further: nobody finds themselves, somebody inactive, or across a block. Let it agree with
+        :meth:`may_contact`, which is not asked about each.
+        """
+        return stored_users().filter(pk__in=Membership.objects.beside(actor).values("user"))
 
     def clean_message(self, actor: User, chat: Chat, text: str) -> str:
         """The text to store. Raise ``exceptions.Invalid({"message": [...]})`` to refuse it."""

@@ -146,6 +146,10 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
     def of(self, user: User) -> "MembershipQuerySet":
         return self.filter(user=user)
 
+    def beside(self, user: User) -> "MembershipQuerySet":
+        """The present members of the chats that the user is in, the user among them."""
+        return self.present().filter(chat__in=Membership.objects.present().of(user).values("chat"))
+
     def by_standing(self) -> "MembershipQuerySet":
         """Who inherits a chat comes first: admins before members, the longest-standing before the newer."""
         return self.order_by("role", "joined_at", "id")
@@ -409,3 +413,71 @@ class Invite(models.Model):
 
     def __str__(self) -> str:
         return f"{self.chat} #{self.pk}"
+
+
+class BlockQuerySet(models.QuerySet["Block"]):
+    def within(self, chat: Chat) -> "BlockQuerySet":
+        """Those by which a member of a personal chat blocks the other one."""
+        members = Membership.objects.filter(chat=chat).values("user")
+        return self.filter(blocker__in=members, blocked__in=members)
+
+
+class Block(models.Model):
+    """That somebody wants no messages from somebody else."""
+
+    blocker = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False)
+    blocked = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(db_default=ClockTime())
+
+    objects = PrimaryManager.from_queryset(BlockQuerySet)()
+
+    class Meta:
+        verbose_name = _("block")
+        verbose_name_plural = _("blocks")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["blocker", "blocked"], name="bpo_block_once"),
+            models.CheckConstraint(name="bpo_block_another", condition=~Q(blocker=F("blocked"))),
+        ]
+
+    def __str__(self) -> str:
+        # Of the two accounts only the one that Django's admin will delete is read with the row.
+        return f"{self.blocker_id} → {self.blocked_id}"
+
+
+class ReportQuerySet(models.QuerySet["Report"]):
+    def open(self) -> "ReportQuerySet":
+        return self.filter(is_open=True)
+
+
+class Report(models.Model):
+    """That a member wants the moderators to look at a message. Its text is not copied: a deleted one is gone."""
+
+    message = models.ForeignKey(Message, models.CASCADE, related_name="reports", db_index=False)
+    reporter = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    reason = models.TextField()
+    created_at = models.DateTimeField(db_default=ClockTime())
+    is_open = models.BooleanField(default=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+
+    objects = PrimaryManager.from_queryset(ReportQuerySet)()
+
+    class Meta:
+        verbose_name = _("report")
+        verbose_name_plural = _("reports")
+        # In the order of the moderators' queue.
+        indexes: ClassVar = [models.Index(fields=["is_open", "id"], name="bpo_report_queue")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["message", "reporter"], name="bpo_report_once"),
+            models.CheckConstraint(
+                name="bpo_report_resolved",
+                condition=Q(is_open=True, resolved_at=None) | Q(is_open=False, resolved_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.message)
+
+    @property
+    def chat(self) -> Chat:
+        return self.message.chat

@@ -174,6 +174,10 @@ class InviteInput(serializers.Serializer[Any]):
     max_uses = NumberField(required=False, allow_null=True)
 
 
+class ReportInput(serializers.Serializer[Any]):
+    reason = TextField()
+
+
 # Query strings
 
 
@@ -184,6 +188,10 @@ class PageQuery(serializers.Serializer[Any]):
 
     def validate_limit(self, limit: int) -> int:
         return min(limit, MAX_ROWS)
+
+
+class PeopleQuery(serializers.Serializer[Any]):
+    q = TextField(default="", max_length=255)
 
 
 class MessagesQuery(PageQuery):

@@ -29,3 +29,7 @@ message_edited = Signal()
 
 message_deleted = Signal()
 """From ``Message``, with ``message``: the tombstone."""
+
+message_reported = Signal()
+"""From ``Report``, with ``report``: somebody wants the site's moderators to look at its ``message``. Not sent where the
+same user has reported it before."""

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 else:
     from django.contrib.auth.models import AbstractBaseUser as User
 
-__all__ = ["User", "email", "handle", "handle_field", "is_email", "rows_of_users", "stored_users", "users_with_handles"]
+__all__ = [
+    "User",
+    "active",
+    "email",
+    "handle",
+    "handle_field",
+    "is_email",
+    "rows_of_users",
+    "stored_users",
+    "users_with_handles",
+]
 
 
 def handle_field() -> str:
@@ -63,6 +73,12 @@ def rows_of_users() -> "QuerySet[User]":
     """Likewise, as they stand in their own table, whatever the site's manager joins, counts or leaves out."""
     user_model = get_user_model()
     return QuerySet(user_model, using=router.db_for_write(user_model)).order_by()
+
+
+def active(users: "QuerySet[User]") -> "QuerySet[User]":
+    """Those who are active; with a model that stores nothing of the kind all are, as Django has it."""
+    is_stored = any(field.name == "is_active" for field in users.model._meta.concrete_fields)
+    return users.filter(is_active=True) if is_stored else users
 
 
 def users_with_handles(handles: Iterable[str]) -> list[User]:

@@ -15,7 +15,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from .adapter import get_adapter
 from .clock import to_utc
 from .exceptions import ParseError, TooLarge
-from .models import Ban, Chat, Invite, Membership, Message
+from .models import Ban, Block, Chat, Invite, Membership, Message
 from .users import User, handle
 
 MAX_BYTES = 64 * 1024
@@ -222,6 +222,10 @@ def preferences(row: Membership) -> Dict:
 
 def ban(row: Ban) -> Dict:
     return {**user(row.user), "banned_by": handle(row.banned_by), "banned_at": instant(row.banned_at)}
+
+
+def block(row: Block) -> Dict:
+    return {**user(row.blocked), "blocked_at": instant(row.created_at)}
 
 
 def invite(row: Invite) -> Dict:

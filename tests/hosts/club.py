@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
 from django.dispatch import Signal
 from rest_framework import serializers
 from rest_framework.pagination import PageNumberPagination
@@ -19,7 +21,7 @@ from django_bpo_chat import adapter, operations, signals
 from django_bpo_chat.accounts.serializers import LogInInput, SignUpInput
 from django_bpo_chat.events import Envelope
 from django_bpo_chat.live import bus
-from django_bpo_chat.models import Chat, Membership, Message
+from django_bpo_chat.models import Chat, Membership, Message, Report
 from django_bpo_chat.serializers import EditMessageInput, PatchChatInput, SendMessageInput, StartChatInput
 from django_bpo_chat.users import User, handle
 
@@ -77,6 +79,10 @@ class Adapter(adapter.Adapter):
 
     def card(self, user: User) -> dict[str, Any]:
         return {"name": f"{user.first_name} {user.last_name}".strip()}
+
+    def people(self, actor: User) -> QuerySet[User]:
+        """The whole club."""
+        return get_user_model()._default_manager.exclude(first_name=SUSPENDED)
 
 
 class InGoodStanding(IsAuthenticated):
@@ -137,6 +143,10 @@ def note_deletion(chat: Chat, actor: User | None, message: Message, **_: Any) ->
     note(actor, f"deleted {message.seq} from {chat.title}")
 
 
+def note_report(chat: Chat, actor: User, report: Report, **_: Any) -> None:
+    note(actor, f"reported {report.message.seq} in {chat.title}: {report.reason}")
+
+
 RECEIVERS: dict[Signal, Callable[..., None]] = {
     signals.message_sent: answer,
     signals.chat_started: note_start,
@@ -145,6 +155,7 @@ RECEIVERS: dict[Signal, Callable[..., None]] = {
     signals.member_left: note_departure,
     signals.message_edited: note_correction,
     signals.message_deleted: note_deletion,
+    signals.message_reported: note_report,
 }
 
 

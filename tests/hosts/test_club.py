@@ -81,6 +81,18 @@ def test_what_is_shown_of_a_user_is_shown_wherever_they_appear(
         assert [(each["username"], each["name"]) for each in members] == [("wali", "Wali Moss"), ("mabel", "Mabel")]
 
 
+def test_a_site_says_who_may_be_found(configure: Configure, api: LogIn, chat_user: MakeUser) -> None:
+    configure(ADAPTER="tests.hosts.club.Adapter")
+    wali, mabel, otis = (chat_user(name, full_name=name.title()) for name in ("wali", "mabel", "otis"))
+    otis.first_name = club.SUSPENDED
+    otis.save()
+    expected = [{"username": "mabel", "name": "Mabel"}]
+    assert api(wali).get(f"{API}/people/?q=MA").json()["results"] == expected
+    assert api(wali).get(f"{API}/people/").json()["results"] == expected
+    assert api(mabel).put(f"{API}/blocks/wali/").status_code == 204
+    assert api(wali).get(f"{API}/people/?q=ma").json()["results"] == []
+
+
 def test_a_sites_serializer_reads_messages_at_both_doors(
     configure: Configure, api: LogIn, chat_user: MakeUser, chat_socket: Connect
 ) -> None:
@@ -212,6 +224,7 @@ def test_a_sites_own_code_hears_of_everything(
     owner.patch(chat, {"title": "Tea", "joinable": False})
     api(mabel).post(f"{chat}messages/", {"message": "Hello"})
     api(mabel).patch(f"{chat}messages/1/", {"message": "Hello!"})
+    owner.post(f"{chat}messages/1/report/", {"reason": "Shouting"})
     owner.delete(f"{chat}messages/1/")
     wali.delete()
     assert [line.getMessage() for line in caplog.records if line.name == club.ledger.name] == [
@@ -220,6 +233,7 @@ def test_a_sites_own_code_hears_of_everything(
         "otis took otis out of Picnic",
         "wali changed joinable, title of Tea",
         "mabel corrected 1 in Tea",
+        "wali reported 1 in Tea: Shouting",
         "wali deleted 1 from Tea",
         "The site changed owner of Tea",
     ]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from rest_framework.pagination import BasePagination
@@ -18,6 +20,7 @@ from ..clock import from_utc, to_utc
 from ..exceptions import Invalid
 from ..http import absolute_url
 from ..serializers import BIGGEST, PageQuery, validated
+from ..users import handle, handle_field
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -33,14 +36,15 @@ class Page:
 class Keyset:
     """An order of rows by fields that together are unique.
 
-    ``fields`` are the lookups to order by, ``key`` gives a row's values for them as integers, ``values`` turns such
-    integers back into what the lookups compare with.
+    ``fields`` are the lookups to order by, ``key`` gives a row's values for them as integers or texts, ``values`` turns
+    such a key back into what the lookups compare with. It raises ``ValueError`` or ``ValidationError`` for one that is
+    none: a cursor may be forged.
     """
 
     fields: tuple[str, ...]
     descending: bool
-    key: Callable[[Any], tuple[int, ...]]
-    values: Callable[[Sequence[int]], tuple[Any, ...]] = tuple
+    key: Callable[[Any], tuple[int | str, ...]]
+    values: Callable[[Sequence[Any]], tuple[Any, ...]]
 
     @property
     def ordering(self) -> tuple[str, ...]:
@@ -51,7 +55,7 @@ class Keyset:
         backwards, key = self._read_cursor(request.query_params.get("cursor"))
         falling = self.descending != backwards
         if key is not None:
-            rows = rows.filter(self._beyond(self.values(key), "lt" if falling else "gt"))
+            rows = rows.filter(self._beyond(key, "lt" if falling else "gt"))
         found = list(rows.order_by(*(f"-{field}" if falling else field for field in self.fields))[: limit + 1])
         more, found = len(found) > limit, found[:limit]
         if backwards:
@@ -75,16 +79,16 @@ class Keyset:
         cursor = json.dumps([int(backwards), *self.key(row)], separators=(",", ":")).encode()
         return absolute_url(request, cursor=base64.urlsafe_b64encode(cursor).decode().rstrip("="))
 
-    def _read_cursor(self, cursor: str | None) -> tuple[bool, tuple[int, ...] | None]:
+    def _read_cursor(self, cursor: str | None) -> tuple[bool, tuple[Any, ...] | None]:
+        """Whether it leads backwards, and the values beyond which the page begins."""
         if cursor is None:
             return False, None
         try:
             padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
             backwards, *key = json.loads(base64.urlsafe_b64decode(padded))
-            if len(key) == len(self.fields) and all(type(part) is int and 0 <= part <= BIGGEST for part in key):
-                self.values(key)
-                return bool(backwards), tuple(key)
-        except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
+            if len(key) == len(self.fields):
+                return bool(backwards), self.values(key)
+        except (ValueError, ValidationError, TypeError, OverflowError, RecursionError, binascii.Error):
             pass
         raise Invalid({"cursor": [_("Invalid cursor.")]})
 
@@ -109,3 +113,24 @@ def microseconds(moment: datetime) -> int:
 
 def from_microseconds(count: int) -> datetime:
     return from_utc(EPOCH + timedelta(microseconds=count))
+
+
+def numbers(key: Sequence[Any]) -> tuple[int, ...]:
+    """A key of whole numbers that a database takes."""
+    if not all(type(part) is int and 0 <= part <= BIGGEST for part in key):
+        raise ValueError(key)
+    return tuple(key)
+
+
+def by_handle() -> Keyset:
+    """Users by their handles, whatever field of the model these are."""
+    return Keyset(fields=(handle_field(),), descending=False, key=lambda user: (handle(user),), values=_handles)
+
+
+def _handles(key: Sequence[Any]) -> tuple[Any, ...]:
+    [text] = key
+    if not isinstance(text, str) or "\0" in text:
+        raise ValueError(text)
+    text.encode()  # so that a lone surrogate raises
+    field: Any = get_user_model()._meta.get_field(handle_field())
+    return (field.to_python(text),)

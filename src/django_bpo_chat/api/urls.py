@@ -22,9 +22,13 @@ urlpatterns = [
     re_path(CHAT + r"/me/?$", views.PreferencesView.as_view(), name="preferences"),
     re_path(CHAT + r"/messages/?$", views.MessagesView.as_view(), name="messages"),
     re_path(MESSAGE + r"/?$", views.MessageView.as_view(), name="message"),
+    re_path(MESSAGE + r"/report/?$", views.ReportView.as_view(), name="report"),
     re_path(MESSAGE + r"/reactions/(?P<emoji>[^/]+)/?$", views.ReactionView.as_view(), name="reaction"),
     re_path(CHAT + r"/unread/?$", views.UnreadView.as_view(), name="unread"),
     re_path(CHAT + r"/read/?$", views.ReadView.as_view(), name="read"),
     re_path(CHAT + r"/changes/?$", views.ChangesView.as_view(), name="changes"),
     re_path(r"^search/?$", views.SearchView.as_view(), name="search"),
+    re_path(r"^blocks/?$", views.BlocksView.as_view(), name="blocks"),
+    re_path(r"^blocks/(?P<username>[^/]+)/?$", views.BlockView.as_view(), name="block"),
+    re_path(r"^people/?$", views.PeopleView.as_view(), name="people"),
 ]

@@ -1,6 +1,7 @@
 """The chat's views: parse, one operation or one read, answer."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
@@ -19,28 +20,40 @@ from ..serializers import (
     InviteInput,
     MarkReadInput,
     MessagesQuery,
+    PeopleQuery,
     PreferencesInput,
+    ReportInput,
     RoleInput,
     SearchQuery,
 )
 from ..users import handle
-from .pagination import Keyset, KeysetPagination, from_microseconds, microseconds
+from .pagination import Keyset, KeysetPagination, by_handle, from_microseconds, microseconds, numbers
+
+
+def _time_and_number(key: Sequence[Any]) -> tuple[datetime, int]:
+    count, number = numbers(key)
+    return from_microseconds(count), number
+
 
 LAST_ACTIVE_FIRST = Keyset(
     fields=("chat__active_at", "chat_id"),
     descending=True,
     key=lambda membership: (microseconds(membership.chat.active_at), membership.chat_id),
-    values=lambda key: (from_microseconds(key[0]), key[1]),
+    values=_time_and_number,
 )
-LONGEST_LISTED_FIRST = Keyset(fields=("id",), descending=False, key=lambda row: (row.pk,))
-MOST_RELEVANT_FIRST = Keyset(fields=("relevance", "id"), descending=True, key=lambda row: (row.relevance, row.pk))
+LONGEST_LISTED_FIRST = Keyset(fields=("id",), descending=False, key=lambda row: (row.pk,), values=numbers)
+MOST_RELEVANT_FIRST = Keyset(
+    fields=("relevance", "id"), descending=True, key=lambda row: (row.relevance, row.pk), values=numbers
+)
 
 
 class ListView(ChatAPIView):
     """Lists rows, in the order that ``keyset`` names, a page at a time: as in REST framework's own views, all at
     once where the site's pagination class has no page size."""
 
-    keyset: Keyset
+    @property
+    def keyset(self) -> Keyset:
+        raise NotImplementedError
 
     def page(self, rows: "QuerySet[Row]", shape: Callable[[Sequence[Row]], list[Any]]) -> Response:
         paginator = chat_settings.pagination_class()
@@ -229,6 +242,40 @@ class SearchView(ChatAPIView):
         found = paginator.paginate_queryset(matches, request, view=self)
         results = search.results(self.user, found, query["q"])
         return paginator.get_paginated_response([wire.search_result(row) for row in results])
+
+
+class ReportView(ChatAPIView):
+    def post(self, request: Request, uri: str, seq: str) -> Response:
+        reason = self.parse(ReportInput)["reason"]
+        operations.report_message(actor=self.user, chat=uri, seq=_number(seq), reason=reason)
+        return Response({}, status=202)
+
+
+class BlocksView(ListView):
+    keyset = LONGEST_LISTED_FIRST
+
+    def get(self, request: Request) -> Response:
+        return self.page(access.blocks(self.user), lambda rows: [wire.block(row) for row in rows])
+
+
+class BlockView(ChatAPIView):
+    def put(self, request: Request, username: str) -> Response:
+        operations.block_user(actor=self.user, username=username)
+        return Response(status=204)
+
+    def delete(self, request: Request, username: str) -> Response:
+        operations.unblock_user(actor=self.user, username=username)
+        return Response(status=204)
+
+
+class PeopleView(ListView):
+    @property
+    def keyset(self) -> Keyset:
+        return by_handle()
+
+    def get(self, request: Request) -> Response:
+        beginning = self.parse_query(PeopleQuery)["q"]
+        return self.page(access.people(self.user, beginning), lambda rows: [wire.user(row) for row in rows])
 
 
 def _neighbour(request: Request, **bound: int | None) -> str | None:

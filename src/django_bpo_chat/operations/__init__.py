@@ -14,12 +14,14 @@ from .members import add_member, change_role, join_chat, leave_chat, release_use
 from .messages import delete_message, edit_message, send_message
 from .reactions import add_reaction, remove_reaction
 from .reading import edit_preferences, mark_read, mark_unread
+from .safety import block_user, report_message, resolve_report, unblock_user
 
 __all__ = [
     "accept_invite",
     "add_member",
     "add_reaction",
     "ban_user",
+    "block_user",
     "change_role",
     "create_invite",
     "delete_message",
@@ -33,9 +35,12 @@ __all__ = [
     "release_user",
     "remove_member",
     "remove_reaction",
+    "report_message",
+    "resolve_report",
     "revoke_invite",
     "send_message",
     "start_direct",
     "start_group",
     "unban_user",
+    "unblock_user",
 ]

@@ -12,8 +12,8 @@ from django.dispatch import Signal
 
 from .. import access, events, signals, wire
 from ..clock import ClockTime
-from ..exceptions import DATABASE_AWAY, NotAllowed, NotAuthenticated
-from ..models import OWNER_RANK, Chat, Membership, Message
+from ..exceptions import DATABASE_AWAY, ChatError, NotAllowed, NotAuthenticated
+from ..models import OWNER_RANK, Block, Chat, Membership, Message
 from ..users import User, stored_users
 
 
@@ -62,6 +62,14 @@ class Change:
         if self.present_member is None:
             raise access.refusal(self.actor, self.chat)
         return self.present_member
+
+    def require_writer(self) -> Membership:
+        """Likewise, for what adds something. Raises ``NotAllowed`` where the other one of a personal chat has blocked
+        the actor."""
+        member = self.require_member()
+        if self.chat.is_direct and Block.objects.within(self.chat).filter(blocked=member.user).exists():
+            raise NotAllowed
+        return member
 
     def require_group_member(self) -> Membership:
         """Likewise, for what a direct chat does not have. Raises ``NotAllowed`` there."""
@@ -177,11 +185,13 @@ def changing(actor: User | None, uri: str, *, sending: bool = False) -> Iterator
 
 
 @contextmanager
-def accounts_that_last(actor: User | None, others: Sequence[User], field: str = "username") -> Iterator[None]:
+def accounts_that_last(
+    actor: User | None, others: Sequence[User] = (), nobody: ChatError | None = None
+) -> Iterator[None]:
     """Around a transaction that names these accounts, of which any may be deleted before it commits.
 
-    Raises ``NotAuthenticated`` where the actor is gone, and, where another is, the ``Invalid`` for ``field`` that a
-    name of nobody gets.
+    Raises ``NotAuthenticated`` where the actor is gone, and, where another is, what a name of nobody gets: by default
+    the ``Invalid`` for a ``username``.
     """
     try:
         yield
@@ -194,7 +204,7 @@ def accounts_that_last(actor: User | None, others: Sequence[User], field: str = 
         if actor in gone:
             raise NotAuthenticated from None
         if gone:
-            raise access.nobody(field) from None
+            raise nobody or access.nobody("username") from None
         raise
 
 

@@ -30,13 +30,14 @@ def start_direct(*, actor: User, username: str) -> tuple[Chat, bool]:
     There is one for each pair, for ever, also when both ask at the same moment. One's own handle means nobody else:
     an ordinary chat. Raises ``Invalid`` or ``NotAllowed``.
     """
-    others = access.contacts(actor, [username], field="username")
+    others = access.acquaintances(actor, [username], field="username")
     if not others:
         return start_group(actor=actor), True
     pair = pair_key(actor, others[0])
     existing = Chat.objects.filter(pair=pair).first()
     if existing is not None:
         return existing, False
+    access.check_willing(actor, others, field="username")
     _check_may_start(actor)
     try:
         return _create(actor, others, field="username", kind=Chat.Kind.DIRECT, pair=pair, joinable=False), True
@@ -79,7 +80,7 @@ def _check_may_start(actor: User) -> None:
 def _create(actor: User, others: Sequence[User], *, field: str, **values: Any) -> Chat:
     """The chat and its members are its version 1."""
     users = [actor, *others]
-    with accounts_that_last(actor, others, field), transaction.atomic(using=router.db_for_write(Chat)):
+    with accounts_that_last(actor, others, access.nobody(field)), transaction.atomic(using=router.db_for_write(Chat)):
         chat = Chat.objects.create(member_count=len(users), **values)
         chat.members = Membership.objects.bulk_create(
             Membership(chat=chat, user=user, version=chat.version) for user in users

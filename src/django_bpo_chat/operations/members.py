@@ -36,13 +36,16 @@ def add_member(*, actor: User | None, chat: str, username: str) -> Membership:
     """
     with changing(actor, chat) as change:
         change.require_manager()
-        others = access.contacts(actor, [username], field="username")
+        others = access.acquaintances(actor, [username], field="username")
         if not others:  # the name is the actor's own
             return change.require_member()
         present = Membership.objects.present().of(others[0]).filter(chat=change.chat).first()
-        if present is None and access.is_banned(others[0], change.chat):
+        if present is not None:
+            return present
+        if access.is_banned(others[0], change.chat):
             raise access.nobody("username")
-        return present or admit(change, others[0])
+        access.check_willing(actor, others, field="username")
+        return admit(change, others[0])
 
 
 def leave_chat(*, actor: User, chat: str) -> None:

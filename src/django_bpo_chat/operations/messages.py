@@ -19,7 +19,7 @@ def send_message(
 
     With a ``client_id`` a repetition is safe for ever: it gives the message of the first time, as it is now.
     ``reply_to`` is the seq of a message of the chat that the actor may see. Raises ``Invalid``, ``ClientIdReused``,
-    ``NotAMember`` or ``NotFound``.
+    ``NotAllowed`` (blocked by the other one of a personal chat), ``NotAMember`` or ``NotFound``.
     """
     # Before the lock, which is held no longer than it must be.
     text, client_id = texts.clean_message(text), texts.clean_client_id(client_id)
@@ -29,6 +29,7 @@ def send_message(
         if sent is not None:
             _check_repetition(member, sent, text)
             return sent, False
+        change.require_writer()
         _check_reply(member, reply_to)
         message = Message(
             chat=change.chat,
@@ -46,7 +47,7 @@ def edit_message(*, actor: User, chat: str, seq: int, text: str) -> Message:
     """Change the text of one's own message. Raises ``Invalid``, ``NotAllowed``, ``NotAMember`` or ``NotFound``."""
     text = texts.clean_message(text)
     with changing(actor, chat) as change:
-        member = change.require_member()
+        member = change.require_writer()
         message = access.visible_message(change.chat, seq, first_seq=member.first_seq)
         if message.is_deleted:
             raise NotFound

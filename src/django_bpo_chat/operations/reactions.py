@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from .. import access, wire
 from ..conf import chat_settings
 from ..exceptions import Invalid, NotFound
-from ..models import Message, Reaction
+from ..models import Membership, Message, Reaction
 from ..users import User
 from . import texts
 from .change import Change, changing
@@ -17,11 +17,12 @@ MOST_KINDS = 20
 def add_reaction(*, actor: User, chat: str, seq: int, emoji: str) -> Message:
     """React to a message with an emoji of Unicode's list; again changes nothing.
 
-    Raises ``Invalid`` (no emoji, or the message has as many as it may), ``NotAMember`` or ``NotFound``.
+    Raises ``Invalid`` (no emoji, or the message has as many as it may), ``NotAllowed`` (blocked by the other one of a
+    personal chat), ``NotAMember`` or ``NotFound``.
     """
     emoji = texts.clean_emoji(emoji)
     with changing(actor, chat) as change:
-        message = _message(change, seq)
+        message = _message(change.require_writer(), seq)
         if _own(message, actor, emoji) is None:
             _check_room(message, emoji)
             reaction = Reaction.objects.create(message=message, user=actor, emoji=emoji)
@@ -33,7 +34,7 @@ def remove_reaction(*, actor: User, chat: str, seq: int, emoji: str) -> Message:
     """Take back a reaction; where there is none nothing changes. Raises ``Invalid``, ``NotAMember`` or ``NotFound``."""
     emoji = texts.clean_emoji(emoji)
     with changing(actor, chat) as change:
-        message = _message(change, seq)
+        message = _message(change.require_member(), seq)
         own = _own(message, actor, emoji)
         if own is not None:
             own.delete()
@@ -41,9 +42,8 @@ def remove_reaction(*, actor: User, chat: str, seq: int, emoji: str) -> Message:
         return message
 
 
-def _message(change: Change, seq: int) -> Message:
-    member = change.require_member()
-    message = access.visible_message(change.chat, seq, first_seq=member.first_seq)
+def _message(member: Membership, seq: int) -> Message:
+    message = access.visible_message(member.chat, seq, first_seq=member.first_seq)
     if message.is_deleted:
         raise NotFound
     return message

@@ -6,7 +6,7 @@ from django.db.models.functions import Greatest
 from .. import access, events
 from ..conf import chat_settings
 from ..exceptions import NotFound
-from ..models import Membership
+from ..models import Block, Chat, Membership
 from ..users import User
 
 
@@ -19,9 +19,14 @@ def mark_read(*, actor: User, chat: str, seq: int) -> tuple[int, int]:
     mark = min(seq, member.chat.last_seq)
     moved = Membership.objects.present().filter(pk=member.pk, read_seq__lt=mark).update(read_seq=mark)
     if moved:
-        is_small = member.chat.member_count <= chat_settings.read_receipt_members
-        events.marked_read(member.chat, actor, mark, to_others=is_small)
+        events.marked_read(member.chat, actor, mark, to_others=_shows_marks(member.chat))
     return _marked(member)
+
+
+def _shows_marks(chat: Chat) -> bool:
+    """Neither in a large chat, nor in a personal one in which one has blocked the other."""
+    is_small = chat.member_count <= chat_settings.read_receipt_members
+    return is_small and not (chat.is_direct and Block.objects.within(chat).exists())
 
 
 def mark_unread(*, actor: User, chat: str, seq: int) -> tuple[int, int]:

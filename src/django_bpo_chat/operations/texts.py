@@ -12,6 +12,9 @@ from ..models import CLIENT_ID_LENGTH, OWNER, TITLE_LENGTH, Chat, Membership
 MESSAGE_LENGTH = 4000
 """In characters, after trimming."""
 
+REASON_LENGTH = 1000
+"""Likewise, of why a message is reported."""
+
 # Characters that show nothing though Unicode counts them as letters, symbols or marks: Hangul fillers, the blank
 # Braille pattern, Khmer inherent vowels, the combining grapheme joiner and the variation selectors.
 _INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\u2800\u17b4\u17b5\u034f\u180b\u180c\u180d\u180f") | frozenset(
@@ -24,11 +27,19 @@ _EMOJI_PRESENTATION = "\N{VARIATION SELECTOR-16}"
 
 def clean_message(text: str) -> str:
     """The text without the white space around it; inside, every character stays as it is."""
+    return _clean_visible("message", text, MESSAGE_LENGTH)
+
+
+def clean_reason(reason: str) -> str:
+    return _clean_visible("reason", reason, REASON_LENGTH)
+
+
+def _clean_visible(field: str, text: str, most: int) -> str:
     text = text.strip()
-    _check_storable("message", text)
+    _check_storable(field, text)
     if not any(map(_is_visible, text)):
-        raise _invalid("message", _("This field may not be blank."))
-    _check_length("message", text, MESSAGE_LENGTH)
+        raise _invalid(field, _("This field may not be blank."))
+    _check_length(field, text, most)
     return text
 
 

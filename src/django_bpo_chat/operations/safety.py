@@ -1,0 +1,66 @@
+"""What people do about others: blocks, which are between two of them, and reports, which go to the site's moderators.
+
+None of it is a change of a chat: no version is taken, and no member is told.
+"""
+
+from django.db import router, transaction
+from django.db.models import F
+from django.utils.translation import gettext_lazy as _
+
+from .. import access, events, signals
+from ..clock import ClockTime
+from ..exceptions import Invalid, NotAllowed, NotFound
+from ..models import Block, Chat, Report, pair_key
+from ..users import User, handle, users_with_handles
+from . import texts
+from .change import accounts_that_last
+
+
+def block_user(*, actor: User, username: str) -> None:
+    """Keep the user of that handle from writing in the personal chat with ``actor``, and from bringing ``actor`` into
+    new chats. Again changes nothing.
+
+    What they are writing at this moment is stored before this returns, or not at all. Raises ``Invalid`` for one's own
+    handle, and ``NotFound`` for a name that is unknown or inactive, or of somebody of whom the actor may not know.
+    """
+    if username == handle(actor):
+        raise Invalid({"username": [_("Nobody blocks themselves.")]})
+    other = access.somebody(actor, username)
+    with accounts_that_last(actor, [other], NotFound()), transaction.atomic(using=router.db_for_write(Block)):
+        # Their personal chat, locked as for a change of it. Where there is none, SQLite still has its one writer.
+        Chat.objects.filter(pair=pair_key(actor, other)).update(kind=F("kind"))
+        Block.objects.bulk_create([Block(blocker=actor, blocked=other)], ignore_conflicts=True)
+
+
+def unblock_user(*, actor: User, username: str) -> None:
+    """Raises ``NotFound`` where the actor does not block the user of that handle."""
+    blocks = Block.objects.filter(blocker=actor, blocked__in=users_with_handles([username]))
+    if not blocks.delete()[0]:
+        raise NotFound
+
+
+def report_message(*, actor: User, chat: str, seq: int, reason: str) -> tuple[Report, bool]:
+    """Ask the site's moderators to look at somebody else's message, and whether that is new: again changes nothing.
+
+    Raises ``Invalid`` (reason), ``NotAllowed`` for one's own message, ``NotAMember``, or ``NotFound``, also for a
+    tombstone.
+    """
+    reason = texts.clean_reason(reason)
+    member = access.membership(actor, chat)
+    message = access.visible_message(member.chat, seq, first_seq=member.first_seq)
+    if message.is_deleted:
+        raise NotFound
+    if message.author_id == actor.pk:
+        raise NotAllowed
+    with accounts_that_last(actor):
+        report, created = Report.objects.get_or_create(message=message, reporter=actor, defaults={"reason": reason})
+    if created:
+        events.send_signal(signals.message_reported, Report, chat=member.chat, actor=actor, report=report)
+    return report, created
+
+
+def resolve_report(*, report: Report, resolved_by: User | None = None) -> bool:
+    """Take a report off the moderators' queue, and whether it was still there. Who may, the caller says."""
+    with accounts_that_last(resolved_by):
+        still_open = Report.objects.open().filter(pk=report.pk)
+        return bool(still_open.update(is_open=False, resolved_at=ClockTime(), resolved_by=resolved_by))
