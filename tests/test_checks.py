@@ -248,6 +248,13 @@ class ByCreation(CursorPagination):
     page_size = 2
 
 
+class ByJoining(CursorPagination):
+    """Members have that, and nobody else."""
+
+    page_size = 2
+    ordering = "-joined_at"
+
+
 class ById(CursorPagination):
     page_size = 2
     ordering = "-id"
@@ -275,6 +282,7 @@ class ByChoice(CursorPagination):
         ("PAGINATION_CLASS", f"{__name__}.Shy"),
         ("PAGINATION_CLASS", "rest_framework.pagination.CursorPagination"),
         ("PAGINATION_CLASS", f"{__name__}.ByCreation"),
+        ("PAGINATION_CLASS", f"{__name__}.ByJoining"),
         ("PERMISSION_CLASSES", ["rest_framework.authentication.SessionAuthentication"]),
         ("PERMISSION_CLASSES", ["rest_framework.permissions.DjangoModelPermissions"]),
         ("PERMISSION_CLASSES", ["rest_framework.permissions.DjangoModelPermissionsOrAnonReadOnly"]),
@@ -329,7 +337,7 @@ def test_e004_names_what_a_serializer_and_a_pagination_class_lack(settings: Lazy
         "SERIALIZERS": {"send_message": f"{__name__}.WithoutMessage"},
     }
     pagination, serializer = heard()
-    assert "orders by '-created'" in pagination.msg and "'-id'" in str(pagination.hint)
+    assert "orders by '-created'" in pagination.msg and "'-pk'" in str(pagination.hint)
     assert "does not require 'message'" in serializer.msg
 
 

@@ -19,6 +19,9 @@ from ..conf import DEFAULTS
 TAG = "bpo_chat"
 TOKENS = "rest_framework.authtoken"
 
+LISTED = ("Membership", "Ban", "Invite", "Block")
+"""The models whose rows are paged, besides the site's users."""
+
 
 def _nothing(_: Any) -> str:
     return ""
@@ -116,9 +119,8 @@ def _unordered(pagination: Any) -> str:
     if not issubclass(pagination, cursor_pagination) or pagination.get_ordering is not cursor_pagination.get_ordering:
         return ""
     ordering = [pagination.ordering] if isinstance(pagination.ordering, str) else pagination.ordering or [None]
-    fields = {"pk"} | {
-        field.name for field in apps.get_model("bpo_chat.Membership")._meta.fields if not field.is_relation
-    }
+    listed = [*(apps.get_model(f"bpo_chat.{name}") for name in LISTED), get_user_model()]
+    fields = {"pk"}.union(set.intersection(*({field.name for field in model._meta.fields} for model in listed)))
     return "" if all(str(each).lstrip("-") in fields for each in ordering) else f"orders by {pagination.ordering!r}"
 
 
@@ -218,7 +220,7 @@ TARGETS: dict[str, Kind] = {
     "PAGINATION_CLASS": _subclass_of(
         "rest_framework.pagination.BasePagination",
         _unordered,
-        ", and CursorPagination only with an ordering by Membership's own fields, such as '-id'",
+        ", and CursorPagination only with an ordering by what all rows of all lists have, such as '-pk'",
     ),
     "PERMISSION_CLASSES": Kind(
         "a subclass of rest_framework.permissions.BasePermission, and none on the model of a view",
