@@ -216,6 +216,7 @@ RUN_BY: dict[str, dict[str, str]] = {
         "Settings of others": "test_the_tokens_of_the_settings_page",
         "# mysite/chat.py": "test_the_adapter_of_the_settings_page",
         "# mysite/cards.py": "test_the_card_of_the_settings_page",
+        "# mysite/people.py": "test_the_people_of_the_settings_page",
         "# mysite/permissions.py": "test_the_permission_of_the_settings_page",
         "Serializers": "test_the_sign_up_of_the_settings_page",
         "# mysite/receivers.py": "test_the_receiver_of_the_settings_page",
@@ -629,6 +630,17 @@ def test_the_card_of_the_settings_page(wali: Person) -> None:
     exec(file(DOCS / "settings.md", "mysite/cards.py"), namespace)
     wali.user.first_name = "Wali"
     assert namespace["CardAdapter"]().card(wali.user) == {"name": "Wali"}
+
+
+@pytest.mark.django_db
+def test_the_people_of_the_settings_page(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, wali: Person, mabel: Person
+) -> None:
+    (tmp_path / "documented_people.py").write_text(file(DOCS / "settings.md", "mysite/people.py"))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert wali.get("people/", q="ma").done()["results"] == []
+    settings.BPO_CHAT = {"ADAPTER": "documented_people.OpenAdapter"}
+    assert wali.get("people/", q="ma").done()["results"] == [{"username": "mabel"}]
 
 
 def overrides(key: str, documented: str, actual: str) -> dict[str, Any]:
