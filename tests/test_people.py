@@ -9,13 +9,15 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.test.utils import CaptureQueriesContext
 from rest_framework.pagination import CursorPagination
 
+from django_bpo_chat import access
 from django_bpo_chat.adapter import Adapter
 from tests.fixtures import Configure, Meet
 from tests.person import Person, chosen_handles, given_handles, only_with
@@ -135,6 +137,18 @@ def test_neither_finds_the_other_where_one_blocks_the_other(wali: Person, mabel:
 def test_the_adapter_says_who_may_be_found(open_house: None, wali: Person, mabel: Person, otis: Person) -> None:
     otis.block(wali)
     assert found(wali) == names(mabel)
+
+
+class ReadsElsewhere:
+    """A site's router, with a replica of its users."""
+
+    def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
+        return "replica" if model is get_user_model() else None
+
+
+def test_a_replica_is_not_asked(open_house: None, settings: LazySettings, wali: Person, mabel: Person) -> None:
+    settings.DATABASE_ROUTERS = [ReadsElsewhere()]
+    assert list(access.people(wali.user, "")) == [mabel.user]
 
 
 def test_a_card_is_shown_and_never_an_email(wali: Person, mabel: Person) -> None:

@@ -76,7 +76,9 @@ def rows_of_users() -> "QuerySet[User]":
 
 
 def active(users: "QuerySet[User]") -> "QuerySet[User]":
-    """Those who are active; with a model that stores nothing of the kind all are, as Django has it."""
+    """Those of them who are active, from the database that is written to; with a model that stores nothing of the kind
+    all are, as Django has it."""
+    users = users.using(router.db_for_write(users.model))
     is_stored = any(field.name == "is_active" for field in users.model._meta.concrete_fields)
     return users.filter(is_active=True) if is_stored else users
 
