@@ -151,8 +151,12 @@ class World:
         operations.unban_user(actor=actor.user, chat=chat, username=other.username)
 
     def block(self, actor: Person, other: Person, chat: str, number: int) -> None:
-        operations.block_user(actor=actor.user, username=other.username)
-        self.blocks.add((actor.username, other.username))
+        """The other one of a personal chat, else anybody, who then tries to write."""
+        pair = [person for person in self.people if person.username in self.personal.get(chat, ())]
+        blocked = next((person for person in pair if person is not actor), other)
+        operations.block_user(actor=actor.user, username=blocked.username)
+        self.blocks.add((actor.username, blocked.username))
+        self.send(blocked, actor, chat, number)
 
     def unblock(self, actor: Person, other: Person, chat: str, number: int) -> None:
         operations.unblock_user(actor=actor.user, username=other.username)
@@ -208,8 +212,8 @@ def check_the_counts(person: Person) -> None:
 ACTS = [
     *("send",) * 4,
     *("look",) * 2,
-    *("edit", "delete", "react", "join", "add", "leave", "remove", "change_role") * 2,
-    *("take_back", "ban", "unban", "block", "unblock", "invite", "read", "unread"),
+    *("edit", "delete", "react", "join", "add", "leave", "remove", "change_role", "block") * 2,
+    *("take_back", "ban", "unban", "unblock", "invite", "read", "unread"),
     *("edit_title", "edit_joinable", "edit_history", "start", "start_direct"),
 ]
 histories = st.lists(
@@ -230,6 +234,7 @@ def test_an_old_view_and_the_changes_since_are_a_fresh_view(meet: Meet) -> None:
         with transaction.atomic():
             world = World(people)
             world.start(people[0], people[1], "", 0)
+            world.start_direct(people[0], people[1], "", 0)
             for person in people:
                 world.look(person, person, world.chats[0], 0)
             for act, actor, other, number in history:

@@ -52,6 +52,10 @@ def test_no_answer_shows_an_email_but_ones_own(wali: Person, mabel: Person, otis
         "bans": [wali.get(f"{chat}/bans/"), otis.get(f"{chat}/bans/")],
         "read": [wali.put(f"{chat}/read/", {"seq": 1})],
         "changes": [wali.get(f"{chat}/changes/")],
+        "people": [wali.get("people/")],
+        "block": [wali.put(f"blocks/{name}/") for name in (otis.username, wali.username, "nobody")],
+        "blocks": [wali.get("blocks/")],
+        "report": [wali.post(f"{chat}/messages/{seq}/report/", {"reason": "Spam"}) for seq in (1, 2)],
         "member": [wali.patch(f"{chat}/members/{otis.username}/", {"role": "admin"})]
         + [wali.delete(f"{chat}/members/{person.username}/") for person in (otis, otis, wali)],
     }
