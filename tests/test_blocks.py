@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -264,6 +265,36 @@ def test_on_open_sockets_too_and_at_once(connect: Connect, wali: Person, mabel: 
     assert next(frame for frame in iter(mabels.hear, None) if frame["type"] == "changes")["messages"] == [sent]
     wali.unblock(mabel)
     assert mabels.ask("message.send", chat=uri, message="Hello")["type"] == "ok"
+
+
+def test_whoever_is_blocked_is_not_seen_typing(connect: Connect, wali: Person, mabel: Person) -> None:
+    uri = personal(mabel, wali)
+    mabels, walis = connect(mabel), connect(wali)
+    assert walis.ask("typing", chat=uri)["type"] == "ok"
+    assert mabels.hear() == {"type": "typing", "chat": uri, "username": wali.username}
+    mabel.block(wali)
+    deadline = time.monotonic() + 5
+    while walis.ask("typing", chat=uri)["type"] == "ok":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert walis.ask("typing", chat=uri)["code"] == "not_allowed"
+    assert mabels.ask("typing", chat=uri)["type"] == "ok"
+    assert [frame["type"] for frame in walis.heard()] == ["typing"]
+    assert mabels.heard() == []
+
+
+def test_neither_sees_the_other_online(connect: Connect, wali: Person, mabel: Person, otis: Person) -> None:
+    wali.start(mabel, otis)
+    sockets = {person.username: connect(person) for person in (wali, mabel, otis)}
+
+    def online(person: Person) -> set[str]:
+        socket = sockets[person.username]
+        socket.ask("presence.watch", usernames=[*sockets])
+        return {frame["username"] for frame in (socket.hear() for _ in sockets) if frame["online"]} - {person.username}
+
+    assert online(wali) == {mabel.username, otis.username}
+    mabel.block(wali)
+    assert [online(person) for person in (wali, mabel)] == [{otis.username}] * 2
 
 
 def test_neither_sees_how_far_the_other_has_read(connect: Connect, wali: Person, mabel: Person) -> None:

@@ -63,6 +63,18 @@ def membership(actor: User, uri: str) -> Membership:
     return _in_chat(_memberships(actor), actor, uri)
 
 
+def may_write(member: Membership) -> bool:
+    """Not in a personal chat whose other member has blocked this one."""
+    chat = member.chat
+    return not (chat.is_direct and Block.objects.within(chat).filter(blocked=member.user_id).exists())
+
+
+def check_may_write(actor: User, uri: str) -> None:
+    """Raises ``NotAllowed``, ``NotAMember`` or ``NotFound``."""
+    if not may_write(membership(actor, uri)):
+        raise NotAllowed
+
+
 def _in_chat(memberships: "QuerySet[Membership]", actor: User, uri: str) -> Membership:
     """The one of the actor's memberships that is in this chat. Raises ``NotAMember`` or ``NotFound``."""
     chats = Chat.objects.with_uri(uri)
@@ -355,6 +367,7 @@ def visible_people(actor: User, usernames: Iterable[str]) -> dict[str, User]:
     seen is not among them."""
     found = {handle(user): user for user in users_with_handles(usernames) if user.is_active}
     visible = {user.pk for user in get_adapter().visible_presence(actor, [*found.values()])}
+    visible -= set(Block.objects.across(actor, visible))
     return {name: user for name, user in found.items() if user.pk in visible}
 
 

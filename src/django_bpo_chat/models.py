@@ -3,7 +3,7 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
@@ -420,6 +420,11 @@ class BlockQuerySet(models.QuerySet["Block"]):
         """Those by which a member of a personal chat blocks the other one."""
         members = Membership.objects.filter(chat=chat).values("user")
         return self.filter(blocker__in=members, blocked__in=members)
+
+    def across(self, user: User, others: Collection[Any]) -> Any:
+        """The keys of those of the others whom the user blocks, or by whom the user is blocked."""
+        by_user = self.filter(blocker=user, blocked__in=others).values_list("blocked", flat=True)
+        return by_user.union(self.filter(blocked=user, blocker__in=others).values_list("blocker", flat=True))
 
 
 class Block(models.Model):

@@ -103,7 +103,7 @@ class Session:
         login = self.socket.login
         is_held = self._hub.holds_member(chat, login.user)
         if not is_held or self._typing_permitted.get(chat) is not login:
-            await self.perform("POST", chat, access.membership, chat)
+            await self.perform("POST", chat, access.check_may_write, chat)
             self._remember_permitted(chat, login)
         self._hub.announce_typing(chat, login.user)
 

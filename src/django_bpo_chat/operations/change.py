@@ -13,7 +13,7 @@ from django.dispatch import Signal
 from .. import access, events, signals, wire
 from ..clock import ClockTime
 from ..exceptions import DATABASE_AWAY, ChatError, NotAllowed, NotAuthenticated
-from ..models import OWNER_RANK, Block, Chat, Membership, Message
+from ..models import OWNER_RANK, Chat, Membership, Message
 from ..users import User, stored_users
 
 
@@ -67,7 +67,7 @@ class Change:
         """Likewise, for what adds something. Raises ``NotAllowed`` where the other one of a personal chat has blocked
         the actor."""
         member = self.require_member()
-        if self.chat.is_direct and Block.objects.within(self.chat).filter(blocked=member.user).exists():
+        if not access.may_write(member):
             raise NotAllowed
         return member
 

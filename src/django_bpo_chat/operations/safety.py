@@ -30,6 +30,7 @@ def block_user(*, actor: User, username: str) -> None:
         # Their personal chat, locked as for a change of it. Where there is none, SQLite still has its one writer.
         Chat.objects.filter(pair=pair_key(actor, other)).update(kind=F("kind"))
         Block.objects.bulk_create([Block(blocker=actor, blocked=other)], ignore_conflicts=True)
+        events.user_changed(other.pk)  # who may have been permitted to type
 
 
 def unblock_user(*, actor: User, username: str) -> None:
