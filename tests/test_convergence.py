@@ -229,7 +229,7 @@ def test_an_old_view_and_the_changes_since_are_a_fresh_view(meet: Meet) -> None:
         assert person.access
 
     @given(history=histories, limit=st.sampled_from([1, 2, 3, 200]))
-    @settings(max_examples=30, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     def check(history: list[tuple[str, int, int, int]], limit: int) -> None:
         with transaction.atomic():
             world = World(people)
