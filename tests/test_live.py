@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import date, datetime, timedelta, timezone
@@ -421,7 +422,37 @@ def test_members_hear_how_far_others_have_read(connect: Connect, wali: Person, m
     mabel.mark_read(uri, 2)
     mabel.mark_read(uri, 1)
     mabels.ask("read", chat=uri, seq=99)
-    assert [{**read, "seq": 3}] == walis.heard() == mabels.heard() == other_mabels.heard()
+    assert [{**read, "seq": 3}] == mabels.heard() == other_mabels.heard() == [walis.hear()]
+
+
+@pytest.mark.users
+def test_of_many_marks_in_a_moment_others_hear_the_first_and_the_last(
+    connect: Connect, wali: Person, mabel: Person, otis: Person
+) -> None:
+    uri = wali.start(mabel, otis)
+    for _ in range(20):
+        wali.send(uri)
+    walis, mabels = connect(wali), connect(mabel)
+    for seq in range(1, 20):
+        mabels.ask("read", chat=uri, seq=seq)
+    otis.mark_read(uri, 7)
+    assert [frame["seq"] for frame in mabels.heard() if frame["username"] == mabel.username] == [*range(1, 20)]
+
+    heard: list[tuple[str, int]] = []
+    while not {(mabel.username, 19), (otis.username, 7)}.issubset(heard):
+        frame = walis.hear()
+        heard.append((frame["username"], frame["seq"]))
+    seqs = [seq for name, seq in heard if name == mabel.username]
+    assert seqs == sorted(seqs)
+    assert seqs[0] == 1
+    assert len(seqs) < 19
+
+    # Whoever is out by then has nothing more to tell.
+    mabels.ask("read", chat=uri, seq=20)
+    mabel.leave(uri)
+    assert walis.hear()["type"] == "changes"
+    time.sleep(1.2)
+    assert walis.heard() == []
 
 
 def test_a_read_mark_is_no_change_of_the_chat(connect: Connect, wali: Person, mabel: Person) -> None:

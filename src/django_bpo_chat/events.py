@@ -70,7 +70,8 @@ def marked_read(chat: Chat, reader: User, seq: int, *, to_others: bool) -> None:
     """Tell the members, or only the reader's own clients, how far somebody has read; may be lost."""
     frame = wire.frame("read", {"chat": chat.uri, "username": handle(reader), "seq": seq})
     if to_others:
-        _publish({"v": ENVELOPE_VERSION, "kind": "ephemeral", "chat": chat.uri, "frame": frame})
+        read = {"kind": "ephemeral", "chat": chat.uri, "reader": user_key(reader.pk), "frame": frame}
+        _publish({"v": ENVELOPE_VERSION, **read})
     else:
         _tell_one(reader.pk, frame)
 

@@ -31,6 +31,7 @@ from .auth import active_users
 from .database import DatabaseThreads
 from .pace import Pace
 from .presence import Presence
+from .receipts import Receipts
 from .rooms import Room, Rooms
 from .sockets import Socket
 
@@ -75,6 +76,7 @@ class Hub:
         self.presence = Presence(loop, self._sockets.keys(), self._reads)
         self._rooms = Rooms()
         self._to_load: list[Room] = []
+        self._receipts = Receipts(loop, self._tell_others)
         self._typing_said, self._typing_told = Pace(), Pace()
         self._logged_out: set[str] = set()
         self._to_recheck: set[str] = set()
@@ -176,7 +178,7 @@ class Hub:
             case "typing":
                 self._tell_who_types(room, envelope)
             case "ephemeral":
-                self._tell_members(room, envelope["frame"], ephemeral=True)
+                self._take_read_mark(room, envelope)
 
     def _take_changes(self, room: Room, envelope: Envelope) -> None:
         """Old: drop. Next: deliver, and what has waited for it. Later: wait a moment for what is between."""
@@ -242,6 +244,20 @@ class Hub:
         for socket in self._all_sockets():
             if socket.login.name == login:
                 socket.close(CloseCode.NOT_AUTHENTICATED)
+
+    # Read marks
+
+    def _take_read_mark(self, room: Room, envelope: Envelope) -> None:
+        """The reader's own clients show it at once: they may move it back in the next moment."""
+        if envelope["reader"] in room.members:
+            for socket in self._of_user(envelope["reader"]):
+                socket.deliver(envelope["frame"], ephemeral=True)
+            self._receipts.take(envelope)
+
+    def _tell_others(self, envelope: Envelope) -> None:
+        room = self._rooms.get(envelope["chat"])
+        if room is not None and envelope["reader"] in room.members:
+            self._tell_members(room, envelope["frame"], ephemeral=True, but=envelope["reader"])
 
     # Typing
 
