@@ -345,7 +345,7 @@ def contacts(actor: User | None, usernames: Iterable[str], *, field: str) -> lis
     Raises ``Invalid`` for ``field``, in the same words for names that are unknown, inactive or unwilling.
     """
     found = acquaintances(actor, usernames, field=field)
-    check_willing(actor, found, field=field)
+    check_willing(actor, found, nobody(field))
     return found
 
 
@@ -371,10 +371,10 @@ def visible_people(actor: User, usernames: Iterable[str]) -> dict[str, User]:
     return {name: user for name, user in found.items() if user.pk in visible}
 
 
-def check_willing(actor: User | None, others: Sequence[User], *, field: str) -> None:
-    """Raises what a name of nobody gets where one of them has blocked the actor; the site itself nobody blocks."""
+def check_willing(actor: User | None, others: Sequence[User], refusal: ChatError) -> None:
+    """Raises this refusal where one of them has blocked the actor; the site itself nobody blocks."""
     if actor is not None and others and Block.objects.filter(blocker__in=others, blocked=actor).exists():
-        raise nobody(field)
+        raise refusal
 
 
 def may_contact(actor: User | None, user: User) -> bool:

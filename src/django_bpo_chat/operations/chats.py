@@ -28,7 +28,7 @@ def start_direct(*, actor: User, username: str) -> tuple[Chat, bool]:
     """The personal chat of ``actor`` and the user of that handle, and whether it is new.
 
     There is one for each pair, for ever, also when both ask at the same moment. One's own handle means nobody else:
-    an ordinary chat. Raises ``Invalid`` or ``NotAllowed``.
+    an ordinary chat. Raises ``Invalid``, or ``NotAllowed``, also where the other one has blocked ``actor``.
     """
     others = access.acquaintances(actor, [username], field="username")
     if not others:
@@ -37,7 +37,7 @@ def start_direct(*, actor: User, username: str) -> tuple[Chat, bool]:
     existing = Chat.objects.filter(pair=pair).first()
     if existing is not None:
         return existing, False
-    access.check_willing(actor, others, field="username")
+    access.check_willing(actor, others, NotAllowed())
     _check_may_start(actor)
     try:
         return _create(actor, others, field="username", kind=Chat.Kind.DIRECT, pair=pair, joinable=False), True

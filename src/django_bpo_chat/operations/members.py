@@ -44,7 +44,7 @@ def add_member(*, actor: User | None, chat: str, username: str) -> Membership:
             return present
         if access.is_banned(others[0], change.chat):
             raise access.nobody("username")
-        access.check_willing(actor, others, field="username")
+        access.check_willing(actor, others, access.nobody("username"))
         return admit(change, others[0])
 
 
