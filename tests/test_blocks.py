@@ -288,9 +288,18 @@ def test_neither_sees_the_other_online(connect: Connect, wali: Person, mabel: Pe
         socket.ask("presence.watch", usernames=[*sockets])
         return {frame["username"] for frame in (socket.hear() for _ in sockets) if frame["online"]} - {person.username}
 
-    assert online(wali) == {mabel.username, otis.username}
+    assert [online(person) for person in (wali, mabel)] == [
+        {mabel.username, otis.username},
+        {wali.username, otis.username},
+    ]
     mabel.block(wali)
+    gone, came = ({"type": "presence", "online": is_online} for is_online in (False, True))
+    assert sockets[wali.username].hear() == {**gone, "username": mabel.username}
+    assert sockets[mabel.username].hear() == {**gone, "username": wali.username}
     assert [online(person) for person in (wali, mabel)] == [{otis.username}] * 2
+    mabel.unblock(wali)
+    assert sockets[wali.username].hear() == {**came, "username": mabel.username}
+    assert sockets[mabel.username].hear() == {**came, "username": wali.username}
 
 
 def test_neither_sees_how_far_the_other_has_read(connect: Connect, wali: Person, mabel: Person) -> None:

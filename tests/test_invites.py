@@ -13,7 +13,7 @@ from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.models import Chat, Invite
 from tests.fixtures import Configure
 from tests.parallel import at_once
-from tests.person import Answer, Person
+from tests.person import Answer, Person, Visitor
 
 pytestmark = pytest.mark.users
 
@@ -48,8 +48,8 @@ def test_an_invite_looks_like_this(wali: Person) -> None:
     answer = wali.post(f"chats/{uri}/invites/", {"expires_in": 3600, "max_uses": 5})
     assert answer.status == 201
     invite = answer.json
-    lasts = datetime.fromisoformat(invite["expires_at"]) - datetime.fromisoformat(invite["created_at"])
-    assert lasts == timedelta(hours=1)
+    created_at, expires_at = (datetime.fromisoformat(invite[f"{name}_at"][:-1]) for name in ("created", "expires"))
+    assert expires_at - created_at == timedelta(hours=1)
     assert len(invite.pop("token")) == 22
     assert {key: value for key, value in invite.items() if not key.endswith("_at")} == {
         "created_by": wali.username,
@@ -132,6 +132,21 @@ def test_newcomers_see_what_the_chat_lets_them(wali: Person, mabel: Person) -> N
     wali.edit_chat(uri, history="since_join")
     mabel.accept(wali.invite(uri))
     assert mabel.messages(uri)["results"] == []
+
+
+def test_no_log_has_a_token(caplog: pytest.LogCaptureFixture, wali: Person, mabel: Person) -> None:
+    """Whoever has it comes in. Django logs the paths of what is refused."""
+    uri = wali.start()
+    wali.ban(uri, mabel)
+    token = wali.invite(uri)
+    answers = [
+        Visitor().post(f"invites/{token}/"),
+        mabel.post(f"invites/{token}/"),
+        mabel.get(f"invites/{token}/"),
+        mabel.delete(f"chats/{uri}/invites/{token}/"),
+    ]
+    assert [answer.status for answer in answers] == [401, 404, 405, 404]
+    assert token not in caplog.text
 
 
 class MembersOnly(Adapter):

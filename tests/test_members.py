@@ -221,6 +221,18 @@ def test_coming_back_counts_as_joining_now(wali: Person, mabel: Person) -> None:
 # Inheritance
 
 
+def test_whose_account_is_not_active_inherits_last(wali: Person, mabel: Person, otis: Person) -> None:
+    uri = wali.start(mabel, otis)
+    wali.change_role(uri, mabel, "admin")
+    mabel.user.is_active = False
+    mabel.user.save()
+    wali.leave(uri)
+    assert otis.chat(uri)["owner"] == otis.username
+    otis.leave(uri)
+    wali.join(uri)
+    assert wali.chat(uri)["owner"] == mabel.username
+
+
 def test_the_longest_standing_admin_inherits(wali: Person, crowd: Callable[[int], Sequence[Person]]) -> None:
     people = crowd(4)
     uri = wali.start()

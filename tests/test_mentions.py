@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from django_bpo_chat.models import Mention
 from tests.person import Person, chosen_handles
@@ -94,6 +96,14 @@ def test_what_was_read_does_not_count(wali: Person, mabel: Person) -> None:
     mabel.leave(uri)
     mabel.join(uri)
     assert mentions(mabel, uri) == 0
+
+
+@pytest.mark.parametrize("text", ["@" + "+" * 3999, "@a" + "." * 3998, "@a. " * 1000, "@." * 2000])
+def test_no_text_makes_a_large_query(wali: Person, text: str) -> None:
+    uri = wali.start()
+    with CaptureQueriesContext(connection) as queries:
+        wali.send(uri, text)
+    assert max(len(query["sql"]) for query in queries if "INSERT" not in query["sql"]) < 20_000
 
 
 def test_a_thousand_names_are_no_work(wali: Person, mabel: Person) -> None:

@@ -143,6 +143,20 @@ def test_an_edit_keeps_the_reactions(wali: Person, mabel: Person) -> None:
     assert wali.send(uri, "Edited", client_id="a")["reactions"] == reactions
 
 
+def test_a_message_and_its_reactions_fit_into_a_frame(
+    monkeypatch: pytest.MonkeyPatch, wali: Person, mabel: Person
+) -> None:
+    uri = wali.start(mabel)
+    wali.send(uri, "x")
+    monkeypatch.setattr("django_bpo_chat.access.PAGE_BYTES", 1000)
+    mabel.react(uri, 1, "👍")
+    refused = wali.patch(f"chats/{uri}/messages/1/", {"message": "x" * 900})
+    assert (refused.status, refused.json.keys()) == (400, {"message"})
+    wali.edit(uri, 1, "x" * 100)
+    wali.send(uri, "x" * 900)
+    assert react(mabel, uri, 2, "👍").json.keys() == {"emoji"}
+
+
 def test_reactions_end_with_the_account(wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     wali.send(uri)

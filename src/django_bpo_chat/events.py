@@ -109,6 +109,12 @@ def user_changed(user_id: Any) -> None:
     _publish({"v": ENVELOPE_VERSION, "kind": "user", "user": user_key(user_id)})
 
 
+def block_changed(*user_ids: Any) -> None:
+    """Have each process look again what the sockets of these users may do, and whom they may see online."""
+    for user_id in user_ids:
+        _publish({"v": ENVELOPE_VERSION, "kind": "user", "user": user_key(user_id), "sees_others": True})
+
+
 def user_deleted(user_id: Any) -> None:
     """Likewise; and whoever gets this primary key next has none of their chats."""
     _publish({"v": ENVELOPE_VERSION, "kind": "user", "user": user_key(user_id), "is_deleted": True})

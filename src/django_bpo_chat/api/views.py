@@ -145,13 +145,22 @@ class InvitesView(ListView):
         return Response(wire.invite(invite), status=201)
 
 
-class InviteView(ChatAPIView):
+class InviteURLView(ChatAPIView):
+    """Base of those whose URL lets people in: it is none of what Django logs of requests that are refused."""
+
+    def finalize_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().finalize_response(*args, **kwargs)
+        response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001  (Django has no other way)
+        return response
+
+
+class InviteView(InviteURLView):
     def delete(self, request: Request, uri: str, token: str) -> Response:
         operations.revoke_invite(actor=self.user, chat=uri, token=token)
         return Response(status=204)
 
 
-class AcceptInviteView(ChatAPIView):
+class AcceptInviteView(InviteURLView):
     def post(self, request: Request, token: str) -> Response:
         member = operations.accept_invite(actor=self.user, token=token)
         return Response(wire.chat(access.chat(self.user, member.chat.uri)))

@@ -80,6 +80,7 @@ class Hub:
         self._typing_said, self._typing_told = Pace(), Pace()
         self._logged_out: set[str] = set()
         self._to_recheck: set[str] = set()
+        self._watching_to_recheck: set[str] = set()
         self._deleted: set[str] = set()
         self._deletions = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -117,6 +118,7 @@ class Hub:
     def add(self, socket: Socket) -> None:
         if socket.login.is_session and socket.login.name in self._logged_out:
             socket.close(CloseCode.NOT_AUTHENTICATED)
+            return
         sockets = self._sockets.setdefault(_key(socket), set())
         sockets.add(socket)
         if len(sockets) == 1:
@@ -125,10 +127,10 @@ class Hub:
     def remove(self, socket: Socket) -> None:
         self.presence.forget(socket)
         sockets = self._sockets.get(_key(socket), set())
-        sockets.discard(socket)
-        if not sockets:
-            self._sockets.pop(_key(socket), None)
+        if sockets == {socket}:
+            del self._sockets[_key(socket)]
             self.presence.left(_key(socket))
+        sockets.discard(socket)
         if not self._sockets:
             self._rooms, self._swept_to = Rooms(), None  # while nobody is here, events pass by unseen
 
@@ -153,7 +155,7 @@ class Hub:
                 case "user":
                     if envelope.get("is_deleted"):
                         self._forget(envelope["user"])
-                    self._recheck_soon(envelope["user"])
+                    self._recheck_soon(envelope["user"], watches=envelope.get("sees_others", False))
                 case "logout":
                     self._close_login(envelope["login"])
         except Exception:  # one event must not end the listening to all others
@@ -388,7 +390,7 @@ class Hub:
             await self._recheck_logins(users[start : start + USERS_AT_ONCE])
             await self._recheck_members(users[start : start + USERS_AT_ONCE])
         self._swept_to = newest
-        await self.presence.recheck()
+        await self.presence.recheck_some()
 
     async def _nudge(self, uris: list[str]) -> None:
         """Tell the members of chats that have no place here yet where these stand; whoever is behind resumes."""
@@ -403,20 +405,25 @@ class Hub:
                 room.place(version)
                 self._tell_members(room, wire.frame("changes", wire.nothing_visible(uri, version, version)))
 
-    def _recheck_soon(self, user: str) -> None:
-        """In one query with all who change in the same moment: some sites save a user with each request."""
+    def _recheck_soon(self, user: str, *, watches: bool) -> None:
+        """In one query with all who change in the same moment: some sites save a user with each request. ``watches``
+        says whether to look again whom they may see, too."""
         if user in self._sockets:
             if not self._to_recheck:
                 self.spawn(self._recheck_changed())
             self._to_recheck.add(user)
+            if watches:
+                self._watching_to_recheck.add(user)
 
     async def _recheck_changed(self) -> None:
         await asyncio.sleep(RECHECK_SECONDS)
         users, self._to_recheck = self._to_recheck, set()
+        watching, self._watching_to_recheck = self._watching_to_recheck, set()
         user_ids = [socket.login.user.pk for user in users for socket in self._of_user(user)[:1]]
         with suppress(Unavailable):  # then the sweep does it
             for start in range(0, len(user_ids), USERS_AT_ONCE):
                 await self._recheck_logins(user_ids[start : start + USERS_AT_ONCE])
+            await self.presence.recheck([socket for user in watching for socket in self._of_user(user)])
 
     async def _recheck_logins(self, user_ids: list[Any]) -> None:
         """Close the sockets of users who are gone, deactivated, or have another password than at their log-in."""

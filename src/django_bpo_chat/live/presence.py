@@ -118,9 +118,13 @@ class Presence:
             watch.is_told = False
             self._point(watch, {})
 
-    async def recheck(self) -> None:
+    async def recheck_some(self) -> None:
         """Look again whom those who watch may see, beginning with whoever was looked at longest ago."""
-        watches = list(islice(self._watches.values(), MOST_RECHECKED))
+        await self.recheck(list(islice(self._watches, MOST_RECHECKED)))
+
+    async def recheck(self, sockets: Sequence[Socket]) -> None:
+        """Look again whom these may see, of those whom they watch."""
+        watches = [self._watches[socket] for socket in sockets if socket in self._watches]
         for start in range(0, len(watches), RECHECKED_AT_ONCE):
             some = watches[start : start + RECHECKED_AT_ONCE]
             found = await self._reads.run(_visible, [(each.socket.login.user, each.names) for each in some])

@@ -156,6 +156,11 @@ class Change:
             events.send_signal(signal, sender, chat=self.chat, actor=self.actor, **arguments)
 
 
+def fits_a_frame(message: Message) -> bool:
+    """Very long names among the reactions may make it too large to be told."""
+    return len(wire.encode(wire.message(message)).encode()) <= access.PAGE_BYTES
+
+
 @contextmanager
 def changing(actor: User | None, uri: str, *, sending: bool = False) -> Iterator[Change]:
     """The chat, locked, in a transaction that commits when the block ends and has changed something.

@@ -10,7 +10,7 @@ from .. import access, signals
 from ..exceptions import NotAllowed, NotAuthenticated, NotFound
 from ..locks import lock_first
 from ..models import OWNER, Chat, Membership, lock_order
-from ..users import User, handle, rows_of_users
+from ..users import User, active, handle, rows_of_users
 from . import texts
 from .change import Change, changing
 
@@ -178,8 +178,10 @@ def _hand_over(change: Change, heir: Membership) -> None:
 
 
 def _hand_to_heir(change: Change) -> None:
-    """The longest-standing admin, else member, inherits; the last one out leaves the chat to whoever joins next."""
-    heir = access.memberships_with_users().present().filter(chat=change.chat).by_standing().first()
+    """The longest-standing admin, else member, inherits, and whose account is not active only where nobody else is in;
+    the last one out leaves the chat to whoever joins next."""
+    heirs = access.memberships_with_users().present().filter(chat=change.chat).by_standing()
+    heir = heirs.filter(user__in=active(rows_of_users())).first() or heirs.first()
     change.set_details(owner=heir.user if heir else None)
     if heir:
         heir.chat = change.chat

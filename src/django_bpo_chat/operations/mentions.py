@@ -9,6 +9,9 @@ from ..users import User, handle, users_with_handles
 MOST_NAMES = 50
 """What begins with an ``@`` beyond this number is text like any other."""
 
+MOST_PUNCTUATION = 3
+"""How much of it a name may end with."""
+
 # What Django's own validator lets a username consist of; an address such as wali@email.com names nobody.
 _NAME = re.compile(r"(?<![\w@.+-])@([\w.@+-]+)")
 _PUNCTUATION = ".@+-_"
@@ -37,11 +40,13 @@ def forget_mentions(message: Message) -> None:
 
 
 def _readings(name: str) -> Iterator[str]:
-    """Without the punctuation of a sentence, which may be that of a name too: the longest name counts."""
-    yield name
-    while name[-1:] in _PUNCTUATION and len(name) > 1:
-        name = name[:-1]
-        yield name
+    """Without the punctuation of a sentence, which may be that of a name too: the longest name counts. There are few
+    readings, since all are looked for while the chat is locked."""
+    bare = name.rstrip(_PUNCTUATION)
+    longest = name[: len(bare) + MOST_PUNCTUATION]
+    yield from (longest[:end] for end in range(len(longest), len(bare), -1))
+    if bare:
+        yield bare
 
 
 def _members(chat: Chat, names: set[str]) -> list[User]:

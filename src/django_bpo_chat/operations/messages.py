@@ -8,7 +8,7 @@ from ..exceptions import ClientIdReused, Invalid, NotAllowed, NotFound
 from ..models import Membership, Message
 from ..users import User
 from . import texts
-from .change import Change, changing
+from .change import Change, changing, fits_a_frame
 from .mentions import forget_mentions, mentioned, note_mentions
 
 
@@ -58,6 +58,8 @@ def edit_message(*, actor: User, chat: str, seq: int, text: str) -> Message:
             message.text, message.edited_at = text, change.time
             forget_mentions(message)
             note_mentions(message, mentioned(change.chat, text))
+            if not fits_a_frame(message):
+                raise Invalid({"message": [_("This is too long together with its reactions.")]})
             change.save_message(message, "text", "vector", "mentions", "edited_at")
             change.signal(signals.message_edited, Message, message=message)
         return message

@@ -2,13 +2,13 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from .. import access, wire
+from .. import access
 from ..conf import chat_settings
 from ..exceptions import Invalid, NotFound
 from ..models import Membership, Message, Reaction
 from ..users import User
 from . import texts
-from .change import Change, changing
+from .change import Change, changing, fits_a_frame
 
 MOST_KINDS = 20
 """How many different emoji a message may have."""
@@ -64,6 +64,6 @@ def _check_room(message: Message, emoji: str) -> None:
 def _save(change: Change, message: Message, reactions: list[Reaction]) -> None:
     message.loaded_reactions = reactions
     message.is_reacted_to = bool(reactions)
-    if len(wire.encode(wire.message(message)).encode()) > access.PAGE_BYTES:  # very long names
+    if not fits_a_frame(message):
         raise Invalid({"emoji": [_("This message has as many reactions as it may.")]})
     change.save_message(message, "is_reacted_to")

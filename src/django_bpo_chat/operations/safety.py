@@ -30,14 +30,15 @@ def block_user(*, actor: User, username: str) -> None:
         # Their personal chat, locked as for a change of it. Where there is none, SQLite still has its one writer.
         Chat.objects.filter(pair=pair_key(actor, other)).update(kind=F("kind"))
         Block.objects.bulk_create([Block(blocker=actor, blocked=other)], ignore_conflicts=True)
-        events.user_changed(other.pk)  # who may have been permitted to type
+        events.block_changed(actor.pk, other.pk)
 
 
 def unblock_user(*, actor: User, username: str) -> None:
     """Raises ``NotFound`` where the actor does not block the user of that handle."""
-    blocks = Block.objects.filter(blocker=actor, blocked__in=users_with_handles([username]))
-    if not blocks.delete()[0]:
+    others = users_with_handles([username])
+    if not Block.objects.filter(blocker=actor, blocked__in=others).delete()[0]:
         raise NotFound
+    events.block_changed(actor.pk, *(other.pk for other in others))
 
 
 def report_message(*, actor: User, chat: str, seq: int, reason: str) -> tuple[Report, bool]:
