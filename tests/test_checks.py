@@ -536,6 +536,11 @@ def test_a_site_without_urls_has_no_accounts(settings: LazySettings) -> None:
 def test_e025_tokens_that_nobody_takes(configure: Configure, settings: LazySettings) -> None:
     settings.SIMPLE_JWT = {"AUTH_TOKEN_CLASSES": ["rest_framework_simplejwt.tokens.SlidingToken"]}
     assert ids() == ["E025"]
+    for classes in (["SlidingToken", "AccessToken"], ["UntypedToken"]):
+        taken = [f"rest_framework_simplejwt.tokens.{name}" for name in classes]
+        settings.SIMPLE_JWT = {"AUTH_TOKEN_CLASSES": taken}
+        assert ids() == []
+    settings.SIMPLE_JWT = {"AUTH_TOKEN_CLASSES": ["rest_framework_simplejwt.tokens.SlidingToken"]}
     configure(AUTHENTICATION_CLASSES=["rest_framework.authentication.SessionAuthentication"])
     assert ids() == []
     configure(AUTHENTICATION_CLASSES=["django_bpo_chat.tokens.BearerAuthentication"])

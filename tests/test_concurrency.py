@@ -556,3 +556,17 @@ def test_an_account_is_deleted_while_another_transaction_takes_its_chats_by_uri(
                 operations.edit_chat(actor=None, chat=uri, title="Picnic")
         deletion.result(10)
     assert set(Chat.objects.values_list("title", "member_count")) == {("Picnic", 1)}
+
+
+def test_a_chat_is_changed_and_then_an_account_deleted_while_another_one_is(
+    wali: Person, mabel: Person, otis: Person
+) -> None:
+    uri = wali.start(mabel, otis)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            operations.remove_member(actor=None, chat=uri, username=mabel.username)
+            deletion = pool.submit(with_own_connection, otis.user.delete)
+            time.sleep(0.5)  # for it to wait
+            mabel.user.delete()
+        deletion.result(10)
+    assert Chat.objects.get(uri=uri).member_count == 1

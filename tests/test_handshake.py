@@ -203,12 +203,49 @@ def test_who_shows_a_token_is_whose_it_is_whatever_a_proxy_says(
         assert without.ready["user"] == {"username": wali.username}
 
 
+@pytest.mark.parametrize("shown", ["Basic dzp3", "Bearer", "Bearer garbage", "Bearer null", "garbage"])
+@pytest.mark.parametrize("name", ["TokenOrProxy", "LenientProxy"])
+def test_what_a_proxy_adds_is_no_token_on_another_sites_page(
+    configure: Configure, dial: Dial, wali: Person, name: str, shown: str
+) -> None:
+    configure(AUTHENTICATION_CLASSES=[f"{GATE}.{name}"])
+    evil = dial(headers={"X-Forwarded-User": str(wali.user.pk), "Authorization": shown, "Origin": EVIL})
+    with suppress(ConnectionClosed):
+        evil.say("hello")
+    assert evil.hear_close() == 4401
+
+
+@pytest.mark.parametrize("token", ["", " ", "null", "none", "garbage"])
+@pytest.mark.parametrize("origin", [EVIL, "the site", None])
+def test_what_is_said_for_no_token_proves_nothing(
+    configure: Configure, live: LiveServer, dial: Dial, wali: Person, origin: str | None, token: str
+) -> None:
+    configure(AUTHENTICATION_CLASSES=[f"{GATE}.LenientProxy"])
+    origins = {} if origin is None else {"Origin": live.http if origin == "the site" else origin}
+    socket = dial(headers={"X-Forwarded-User": str(wali.user.pk), **origins})
+    socket.say("hello", token=token)
+    assert socket.hear_close() == 4401
+
+
+def test_a_token_counts_where_all_others_are_guests(
+    monkeypatch: pytest.MonkeyPatch, configure: Configure, dial: Dial, wali: Person, mabel: Person
+) -> None:
+    monkeypatch.setattr(gate.TokenOrGuest, "guest", wali.user.pk)
+    configure(AUTHENTICATION_CLASSES=[f"{GATE}.TokenOrGuest"])
+    socket = dial()
+    socket.introduce(token=mabel.access)
+    assert socket.ready["user"] == {"username": mabel.username}
+    garbage = dial()
+    garbage.say("hello", token="garbage")
+    assert garbage.hear_close() == 4401
+
+
 def test_a_class_that_fails_at_garbage_takes_tokens(configure: Configure, dial: Dial, wali: Person) -> None:
     configure(AUTHENTICATION_CLASSES=[f"{GATE}.SloppyToken"])
     dial().introduce(token=wali.access)
 
 
-def test_permissions_find_the_parts_of_the_prefix_at_both_doors(configure: Configure, wali: Person) -> None:
+def test_permissions_find_the_parts_of_the_sockets_prefix(configure: Configure, wali: Person) -> None:
     configure(PERMISSION_CLASSES=[f"{GATE}.InTheNorth"])
     application = URLRouter([path("<str:tenant>/", URLRouter(websocket_urlpatterns))])
     with ChatSocket(wali.user, application=application, path="/north/ws/v1/chat/") as socket:

@@ -61,8 +61,7 @@ def check_user_ids() -> Iterator[CheckMessage]:
 def check_token_classes() -> Iterator[CheckMessage]:
     if not isinstance(_given(), dict) or not mounts("SignUpView", "LogInView", "RefreshView") or not _reads_tokens():
         return
-    handed_out = import_string("rest_framework_simplejwt.tokens.AccessToken").token_type
-    if handed_out not in {each.token_type for each in _jwt().AUTH_TOKEN_CLASSES}:
+    if not any(map(_is_taken_for_access, _jwt().AUTH_TOKEN_CLASSES)):
         yield Error(
             "The access tokens that a log-in hands out are none of those that are taken.",
             hint="Leave SIMPLE_JWT['AUTH_TOKEN_CLASSES'] out, or name rest_framework_simplejwt.tokens.AccessToken too.",
@@ -115,6 +114,12 @@ def _given() -> Any:
 def _jwt() -> Any:
     """Not imported above: it reads ``SECRET_KEY``, without which many a command gets by."""
     return import_string("rest_framework_simplejwt.settings.api_settings")
+
+
+def _is_taken_for_access(token_class: Any) -> bool:
+    access, untyped = (import_string(f"rest_framework_simplejwt.tokens.{name}Token") for name in ("Access", "Untyped"))
+    is_any = _jwt().TOKEN_TYPE_CLAIM is None or issubclass(token_class, untyped)
+    return is_any or token_class.token_type == access.token_type
 
 
 def _takes_tokens() -> bool:

@@ -16,7 +16,7 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
 
-from ..exceptions import ChatError, NotAllowed, NotAuthenticated, Unavailable
+from ..exceptions import DATABASE_AWAY, ChatError, NotAllowed, NotAuthenticated, Unavailable
 from ..http import ChatAPIView, is_active_user
 from ..logins import current_stamps, login_of_session, password_stamp
 from ..tokens import LOGIN_CLAIM
@@ -26,6 +26,7 @@ from .requests import (
     Scope,
     has_foreign_origin,
     headers_with_token,
+    headers_without_token,
     request_of,
     shows_token,
     trusted_headers,
@@ -87,10 +88,10 @@ class Handshake:
 
         Raises ``NotAuthenticated`` for a token that is not valid: then nothing else is tried. Raises ``Unavailable``.
         """
-        headers = trusted_headers(self._scope)
-        for each in self._authentications():
+        headers, is_foreign = trusted_headers(self._scope), has_foreign_origin(self._scope)
+        for each in self._authentications(is_foreign):
             login = self._login(each, headers, self._login_again)
-            if login is not None:
+            if login is not None and not (is_foreign and self._goes_by_something_else(login)):
                 return login
         return None
 
@@ -98,7 +99,7 @@ class Handshake:
         """Whom a token proves that came in a frame. Raises ``NotAuthenticated`` or ``Unavailable``."""
         for each in ChatAPIView().get_authenticators():
             login = self._token_login(each, token)
-            if login is not None and not self._finds_by_any_token(each, login.user):
+            if login is not None and not self._goes_by_something_else(login):
                 return login
         raise NotAuthenticated
 
@@ -123,11 +124,11 @@ class Handshake:
             raise NotAllowed
         return user
 
-    def _authentications(self) -> list[BaseAuthentication]:
+    def _authentications(self, is_foreign: bool) -> list[BaseAuthentication]:
         """With the origin of another site only those by tokens that are shown, which no page can: whatever else the
         handshake shows, the browser may have added it by itself, or a proxy that knows the browser."""
         every = ChatAPIView().get_authenticators()
-        if not has_foreign_origin(self._scope):
+        if not is_foreign:
             return every
         return [each for each in every if isinstance(each, JWTAuthentication) and shows_token(self._scope)]
 
@@ -140,14 +141,29 @@ class Handshake:
             return self._login(authentication, headers, lambda: self.token_login(token))
         return None
 
-    def _finds_by_any_token(self, authentication: BaseAuthentication, user: User) -> bool:
-        """Whether it goes by something else, such as the header of a proxy, and would have found the same person: then
-        the token proves nothing, and the browser may be on the page of another site."""
-        headers = headers_with_token(self._scope, authentication, GARBAGE) or []
-        with suppress(Exception):
-            found = authentication.authenticate(request_of(self._scope, headers))
-            return found is not None and found[0].pk == user.pk
-        return False
+    def _goes_by_something_else(self, login: Login) -> bool:
+        """Whether the class finds the same person by any token, or by none: as by the header of a proxy. Then the token
+        proves nothing, and the browser may be on the page of another site."""
+        garbage = headers_with_token(self._scope, login.authentication, GARBAGE)
+        others = [headers_without_token(self._scope), *([garbage] if garbage else [])]
+        return any(self._finds(login.authentication, headers) == (login.user.pk, login.token) for headers in others)
+
+    def _finds(self, authentication: BaseAuthentication, headers: Headers) -> tuple[Any, Any] | None:
+        """The primary key of whom the class finds by these, and what it has gone by; None where it fails at them.
+
+        Raises ``Unavailable`` where that is for a passing reason.
+        """
+        try:
+            user, token = authentication.authenticate(request_of(self._scope, headers)) or (None, None)
+        except DATABASE_AWAY as error:
+            raise Unavailable from error
+        except REFUSALS as error:
+            if isinstance(_meaning(error, NotAuthenticated), Unavailable):
+                raise Unavailable from error
+            return None
+        except Exception:  # noqa: BLE001  (it may be made for real tokens only)
+            return None
+        return user and (user.pk, token)
 
     def _login_again(self) -> Login:
         login = self.login()

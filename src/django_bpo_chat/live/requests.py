@@ -1,6 +1,7 @@
 """The handshake of a socket as REST framework's classes see requests: a new one for each question to them, since they
 may keep on it what they have found."""
 
+import re
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from io import BytesIO
@@ -20,6 +21,9 @@ from . import sessions
 
 Scope = Mapping[str, Any]
 Headers = list[tuple[bytes, bytes]]
+
+TOKEN = re.compile(r"[!-~]+")
+"""Something that can be seen, of ASCII, in one piece."""
 
 BODY_HEADERS = frozenset({b"content-length", b"content-type"})
 """A handshake has no body, and Django fails at what some of these say of one."""
@@ -58,16 +62,23 @@ def has_foreign_origin(scope: Scope) -> bool:
 def headers_with_token(scope: Scope, authentication: BaseAuthentication, token: str) -> Headers | None:
     """The token where this class looks for one, in the place of the handshake's own; None if it looks nowhere."""
     scheme = (authentication.authenticate_header(request_of(scope, _headers(scope))) or "").partition(" ")[0]
-    if not scheme or not token.isascii():
+    if not scheme or not TOKEN.fullmatch(token):
         return None
     header = _jwt_header() if isinstance(authentication, JWTAuthentication) else b"authorization"
-    others = _headers(scope, without=[b"cookie", b"authorization", _jwt_header()])
-    return [*others, (header, f"{scheme} {token}".encode())]
+    return [*headers_without_token(scope), (header, f"{scheme} {token}".encode())]
+
+
+def headers_without_token(scope: Scope) -> Headers:
+    """Nor the cookies. By any of the others a proxy may still say who it is."""
+    return _headers(scope, without=[b"cookie", b"authorization", _jwt_header()])
 
 
 def shows_token(scope: Scope) -> bool:
-    """In the header for those of simplejwt, which no script can set at a socket."""
-    return any(name == _jwt_header() for name, _ in _headers(scope))
+    """One of simplejwt's in its header, as no script can at a socket; not what browsers and proxies put there too."""
+    shown = [value.split() for name, value in _headers(scope) if name.lower() == _jwt_header()]
+    types = jwt_settings.AUTH_HEADER_TYPES
+    schemes = [each.encode() for each in ([types] if isinstance(types, str) else types)]
+    return any(len(parts) == 2 and parts[0] in schemes for parts in shown)
 
 
 def _jwt_header() -> bytes:
