@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pytest
-from django.contrib.auth.models import AbstractBaseUser
 
 from django_bpo_chat import operations
-from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.exceptions import NotFound
 from django_bpo_chat.models import Ban, Membership
-from django_bpo_chat.users import email
 from tests.fixtures import Configure
 from tests.parallel import at_once
 from tests.person import Person
+from tests.shy import SHY_MABEL
 
 pytestmark = pytest.mark.users
 
@@ -83,15 +81,10 @@ def test_whoever_was_never_in_may_be_banned(wali: Person, mabel: Person, otis: P
     assert otis.patch(f"chats/{uri}/", {}).status == 404
 
 
-class ShyMabel(Adapter):
-    def may_contact(self, actor: AbstractBaseUser, user: AbstractBaseUser) -> bool:
-        return email(user) != "mabel@email.com"
-
-
 def test_whom_one_may_not_know_looks_like_nobody(
     configure: Configure, wali: Person, mabel: Person, otis: Person
 ) -> None:
-    configure(ADAPTER=f"{__name__}.ShyMabel")
+    configure(ADAPTER=SHY_MABEL)
     otis.user.is_active = False
     otis.user.save()
     uri = wali.start()

@@ -16,11 +16,11 @@ from django_bpo_chat import operations
 from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.exceptions import NotAllowed, NotAuthenticated, NotFound
 from django_bpo_chat.models import Block, Chat, Message
-from django_bpo_chat.users import email
 from tests.clients import Connect
 from tests.fixtures import Configure
 from tests.parallel import at_once
 from tests.person import Answer, Person
+from tests.shy import SHY_MABEL
 
 pytest_plugins = ["tests.sockets"]
 
@@ -95,15 +95,10 @@ def test_nobody_blocks_themselves(wali: Person) -> None:
         Block.objects.create(blocker=wali.user, blocked=wali.user)
 
 
-class ShyMabel(Adapter):
-    def may_contact(self, actor: AbstractBaseUser, user: AbstractBaseUser) -> bool:
-        return email(user) != "mabel@email.com"
-
-
 def test_whom_one_may_not_know_looks_like_nobody(
     configure: Configure, wali: Person, mabel: Person, otis: Person
 ) -> None:
-    configure(ADAPTER=f"{__name__}.ShyMabel")
+    configure(ADAPTER=SHY_MABEL)
     otis.user.is_active = False
     otis.user.save()
     nobody = wali.put("blocks/nobody/")

@@ -16,6 +16,7 @@ from django_bpo_chat.models import Chat, Membership
 from django_bpo_chat.users import email, handle_field
 from tests.fixtures import Configure
 from tests.person import Answer, Person, Visitor, account, chosen_handles
+from tests.shy import SHY_MABEL
 
 pytestmark = pytest.mark.users
 
@@ -70,7 +71,7 @@ def test_ones_own_name_and_repeats_do_not_count_towards_the_50(
 def test_a_chat_starts_with_nobody_who_cannot_be_added(
     configure: Configure, wali: Person, mabel: Person, otis: Person
 ) -> None:
-    configure(ADAPTER=f"{__name__}.ShyMabel")
+    configure(ADAPTER=SHY_MABEL)
     otis.user.is_active = False
     otis.user.save()
     names = ["nobody", otis.username, mabel.username, "", mabel.username.upper()]
@@ -79,11 +80,6 @@ def test_a_chat_starts_with_nobody_who_cannot_be_added(
     assert {refusal.content for refusal in refusals} == {refusals[0].content}
     assert refusals[0].json.keys() == {"members"}
     assert wali.chats()["results"] == []
-
-
-class ShyMabel(Adapter):
-    def may_contact(self, actor: AbstractBaseUser, user: AbstractBaseUser) -> bool:
-        return email(user) != "mabel@email.com"
 
 
 def test_a_title_is_trimmed_and_has_at_most_200_characters(wali: Person) -> None:
@@ -141,7 +137,7 @@ def test_a_personal_chat_with_oneself_is_an_ordinary_chat(wali: Person) -> None:
 def test_nobody_gets_a_personal_chat_with_whom_they_may_not_write_to(
     configure: Configure, wali: Person, mabel: Person, otis: Person
 ) -> None:
-    configure(ADAPTER=f"{__name__}.ShyMabel")
+    configure(ADAPTER=SHY_MABEL)
     otis.user.is_active = False
     otis.user.save()
     refusals = [wali.post("chats/", {"username": name}) for name in ["nobody", otis.username, mabel.username, ""]]

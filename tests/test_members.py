@@ -7,12 +7,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django.contrib.auth.models import AbstractBaseUser
 
-from django_bpo_chat.adapter import Adapter
-from django_bpo_chat.users import email
 from tests.fixtures import Configure
 from tests.person import Person, chosen_handles
+from tests.shy import SHY_MABEL
 
 pytestmark = pytest.mark.users
 
@@ -96,15 +94,10 @@ def test_adding_a_member_again_changes_nothing(wali: Person, mabel: Person) -> N
     assert wali.add(uri, mabel) == before
 
 
-class ShyMabel(Adapter):
-    def may_contact(self, actor: AbstractBaseUser, user: AbstractBaseUser) -> bool:
-        return email(user) != "mabel@email.com"
-
-
 def test_names_that_are_unknown_inactive_or_unwilling_are_refused_alike(
     configure: Configure, wali: Person, mabel: Person, otis: Person
 ) -> None:
-    configure(ADAPTER=f"{__name__}.ShyMabel")
+    configure(ADAPTER=SHY_MABEL)
     otis.user.is_active = False
     otis.user.save()
     uri = wali.start()

@@ -194,9 +194,15 @@ def test_a_site_with_habits_of_its_own(
         chat_live(server, wali, mabel, uri)
 
 
-def copy_database(path: Path) -> None:
+def copied_database(folder: Path) -> Path:
+    """A replica that has heard of everything up to now, and will hear of nothing else."""
+    path = folder / "replica.sqlite3"
     with closing(sqlite3.connect(connection.settings_dict["NAME"])) as source, closing(sqlite3.connect(path)) as copy:
         source.backup(copy)
+    return path
+
+
+only_files = pytest.mark.skipif("config.getoption('db') != 'sqlite'", reason="A copy is easily had of a file only.")
 
 
 def test_chats_are_not_read_from_a_replica_that_lags(
@@ -209,14 +215,12 @@ def test_chats_are_not_read_from_a_replica_that_lags(
     chat_live(server, wali, mabel, chat_over_http(wali, mabel))
 
 
+@only_files
 def test_a_token_is_not_judged_by_a_replica_that_lags_but_a_log_in_is(
     start: Callable[..., Any], sign_up: SignUp, tmp_path: Path
 ) -> None:
-    if connection.vendor != "sqlite":
-        pytest.skip("A copy is easily had of a file only.")
     wali = sign_up(start(Server, "none"), "wali")
-    replica = tmp_path / "replica.sqlite3"
-    copy_database(replica)
+    replica = copied_database(tmp_path)
     server = start(Server, "replica", REPLICA=str(replica), ON_REPLICA="people")
     with httpx.Client(base_url=server.http) as http:
         headers = {"Authorization": f"Bearer {wali.tokens['access']}"}
@@ -229,14 +233,12 @@ def test_a_token_is_not_judged_by_a_replica_that_lags_but_a_log_in_is(
         assert http.post("/api/v1/users/login/", json=form).status_code == 401
 
 
+@only_files
 def test_a_log_out_is_not_judged_by_a_replica_that_lags(
     start: Callable[..., Any], sign_up: SignUp, tmp_path: Path
 ) -> None:
-    if connection.vendor != "sqlite":
-        pytest.skip("A copy is easily had of a file only.")
     wali = sign_up(start(Server, "none"), "wali")
-    replica = tmp_path / "replica.sqlite3"
-    copy_database(replica)
+    replica = copied_database(tmp_path)
     server = start(Server, "replica,no_rotation", REPLICA=str(replica), ON_REPLICA="token_blacklist")
     with httpx.Client(base_url=server.http) as http:
         token = {"refresh": wali.tokens["refresh"]}
