@@ -30,7 +30,6 @@ from ..tokens import LOGIN_CLAIM, BearerAuthentication, new_refresh_token
 from ..users import User, handle, handle_field, rows_of_users, stored_users
 
 TAKEN = _("This is taken already.")
-BLACKLIST = "rest_framework_simplejwt.token_blacklist"
 ASCII_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 SIGN_UP_LOCK = 0x62706F_63686174  # "bpochat" in ASCII: an advisory lock's key, shared by all processes of a site
 
@@ -223,7 +222,7 @@ def _live_token(raw_token: str) -> tuple[RefreshToken, User]:
 
 def _check_alive(token: RefreshToken) -> None:
     """simplejwt asks a replica, if there is one, which may not have heard of a log-out."""
-    if apps.is_installed(BLACKLIST):
+    if hasattr(token, "check_blacklist"):
         blacklisted = apps.get_model("token_blacklist", "BlacklistedToken")._default_manager
         retired = blacklisted.using(router.db_for_write(blacklisted.model))
         if retired.filter(token__jti=token[api_settings.JTI_CLAIM]).exists():

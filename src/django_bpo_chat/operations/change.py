@@ -21,7 +21,7 @@ from ..users import User, stored_users
 class Site:
     """What the site itself is in every chat: above every :attr:`Membership.rank`, and there since the first message."""
 
-    rank: int = 3
+    rank: int = OWNER_RANK + 1
     first_seq: int = 1
 
 
