@@ -40,10 +40,11 @@ def test_no_answer_shows_an_email_but_ones_own(wali: Person, mabel: Person, otis
         "chat": [wali.get(chat), wali.get(f"chats/{direct}"), wali.patch(chat, {"username": otis.username})],
         "members": [wali.get(f"{chat}/members/")],
         "messages": [wali.get(f"{chat}/messages/"), wali.post(f"{chat}/messages/", {"message": "Hello"})],
-        "message": [wali.delete(f"{chat}/messages/{seq}/") for seq in (1, 2, 3)],
         "search": [wali.get("search/", q="Hello"), otis.get("search/", q="Hello")],
-        "unread": [wali.put(f"{chat}/unread/", {"seq": 0})],
         "reaction": [wali.put(f"{chat}/messages/{seq}/reactions/%F0%9F%91%8D/") for seq in (1, 2)],
+        "report": [wali.post(f"{chat}/messages/{seq}/report/", {"reason": "Spam"}) for seq in (1, 2)],
+        "message": [wali.delete(f"{chat}/messages/{seq}/") for seq in (1, 2, 3)],
+        "unread": [wali.put(f"{chat}/unread/", {"seq": 0})],
         "preferences": [wali.patch(f"{chat}/me/", {"muted": True})],
         "invites": [wali.post(f"{chat}/invites/", {}), wali.get(f"{chat}/invites/")],
         "accept-invite": [otis.post(f"invites/{token}/"), otis.post("invites/x/")],
@@ -55,7 +56,6 @@ def test_no_answer_shows_an_email_but_ones_own(wali: Person, mabel: Person, otis
         "people": [wali.get("people/")],
         "block": [wali.put(f"blocks/{name}/") for name in (otis.username, wali.username, "nobody")],
         "blocks": [wali.get("blocks/")],
-        "report": [wali.post(f"{chat}/messages/{seq}/report/", {"reason": "Spam"}) for seq in (1, 2)],
         "member": [wali.patch(f"{chat}/members/{otis.username}/", {"role": "admin"})]
         + [wali.delete(f"{chat}/members/{person.username}/") for person in (otis, otis, wali)],
     }
