@@ -245,6 +245,7 @@ def test_the_author_of_a_reported_message_is_banned(ines: Moderator, wali: Perso
     assert wali.chat(uri)["owner"] == wali.username
     [ban] = Ban.objects.all()
     assert (ban.user, ban.banned_by) == (mabel.user, None)
+    assert Moderator("olga").act("ban", [the(uri)]) == []
 
 
 def test_a_ban_that_cannot_be_is_told_and_resolves_nothing(

@@ -478,9 +478,8 @@ def _ban_reported(moderator: Any, report: Report) -> bool:
     author = report.message.author
     if author is None:
         raise NotFound
-    operations.ban_user(actor=None, chat=report.chat.uri, username=handle(author))
-    _resolve(moderator, report)
-    return True
+    banned = operations.ban_user(actor=None, chat=report.chat.uri, username=handle(author))
+    return any([banned, _resolve(moderator, report)])
 
 
 def _lift(ban: Ban) -> bool:

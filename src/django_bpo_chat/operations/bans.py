@@ -8,11 +8,11 @@ from .change import Change, changing
 from .members import dismiss
 
 
-def ban_user(*, actor: User | None, chat: str, username: str) -> None:
+def ban_user(*, actor: User | None, chat: str, username: str) -> bool:
     """Keep the user of that handle out of a group, as an owner or admin above them, and remove them if they are in.
 
-    Again changes nothing. Whoever has never been in may be banned too, if the actor may know of them. Raises
-    ``NotAllowed``, ``NotAMember`` or ``NotFound``.
+    Returns whether that is new; again changes nothing. Whoever has never been in may be banned too, if the actor may
+    know of them. Raises ``NotAllowed``, ``NotAMember`` or ``NotFound``.
     """
     with changing(actor, chat) as change:
         standing = change.require_manager()
@@ -22,9 +22,11 @@ def ban_user(*, actor: User | None, chat: str, username: str) -> None:
                 raise NotAllowed
             dismiss(change, membership)
         change.others.append(user)
-        if not access.is_banned(user, change.chat):
-            Ban.objects.create(chat=change.chat, user=user, banned_by=actor, banned_at=change.time)
-            change.note()
+        if access.is_banned(user, change.chat):
+            return False
+        Ban.objects.create(chat=change.chat, user=user, banned_by=actor, banned_at=change.time)
+        change.note()
+        return True
 
 
 def unban_user(*, actor: User | None, chat: str, username: str) -> None:
