@@ -155,6 +155,7 @@ class Handshake:
         """
         try:
             user, token = authentication.authenticate(request_of(self._scope, headers)) or (None, None)
+            return None if user is None else (user.pk, token)  # who may be looked up only now
         except DATABASE_AWAY as error:
             raise Unavailable from error
         except REFUSALS as error:
@@ -163,7 +164,6 @@ class Handshake:
             return None
         except Exception:  # noqa: BLE001  (it may be made for real tokens only)
             return None
-        return user and (user.pk, token)
 
     def _login_again(self) -> Login:
         login = self.login()
