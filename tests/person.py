@@ -28,6 +28,23 @@ chosen_handles = pytest.mark.skipif(HANDLES_ARE_GIVEN, reason="Nobody chooses a 
 given_handles = pytest.mark.skipif(not HANDLES_ARE_GIVEN, reason="People choose their handles here")
 
 
+FORM = "multipart/form-data; boundary=b"
+"""The content type of what :func:`form` makes."""
+
+
+def form(*parts: bytes) -> bytes:
+    return (
+        b"".join(b"--b\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts if part) + b"--b--\r\n"
+    )
+
+
+def file_part(content: bytes = b"Hello", name: str = "hello.txt", *, field: str = "file", header: bytes = b"") -> bytes:
+    """A part of a form, as browsers write it: they escape what would end the name."""
+    for each, escaped in {"\r": "%0D", "\n": "%0A", '"': "%22"}.items():
+        name = name.replace(each, escaped)
+    return f'name="{field}"; filename="{name}"\r\n'.encode() + header + b"\r\n" + content
+
+
 def only_with(user_model: str) -> pytest.MarkDecorator:
     """For tests of what is so on the site with this user model and on no other."""
     return pytest.mark.skipif(user_model != settings.AUTH_USER_MODEL, reason=f"Needs the site of {user_model}")
@@ -83,7 +100,12 @@ class Visitor:
             headers={**self.headers, **(headers or {})},
             query_params=query or None,
         )
-        return Answer(response.status_code, response.headers, response.content)
+        return Answer(response.status_code, response.headers, response.getvalue())
+
+    def upload(self, uri: str, content: bytes = b"Hello", name: str = "hello.txt", more: bytes = b"") -> Answer:
+        """Send a file to the chat, in a form, with more parts behind it."""
+        body = form(file_part(content, name), more)
+        return self.ask("POST", f"chats/{uri}/attachments/", body, content_type=FORM)
 
     def client(self) -> Client:
         # A new one for each request: then any number of threads may ask in the name of one person.
@@ -178,6 +200,18 @@ class Person(Visitor):
 
     def send(self, uri: str, text: str = "Hello world", **body: Any) -> Any:
         return self.post(f"chats/{uri}/messages/", {"message": text, **body}).done()
+
+    def attach(self, uri: str, content: bytes = b"Hello", name: str = "hello.txt") -> Any:
+        """A file for a message to come."""
+        return self.upload(uri, content, name).done()
+
+    def send_file(self, uri: str, content: bytes = b"Hello", name: str = "hello.txt") -> Any:
+        """A message with this file; the file."""
+        sent = self.send(uri, attachments=[self.attach(uri, content, name)["id"]])
+        return sent["attachments"][0]
+
+    def download(self, uri: str, file: Any, **query: Any) -> Answer:
+        return self.get(f"chats/{uri}/attachments/{file['id']}/", **query)
 
     def edit(self, uri: str, seq: int, text: str) -> Any:
         return self.patch(f"chats/{uri}/messages/{seq}/", {"message": text}).done()

@@ -1,4 +1,7 @@
-"""The database of the tests. A plugin, not part of conftest.py, since it has to be up before Django's settings load."""
+"""The database of the tests, and where they keep files.
+
+A plugin, not part of conftest.py, since both have to be known before Django's settings load.
+"""
 
 from __future__ import annotations
 
@@ -27,17 +30,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Name the database in the environment: for the settings here, in xdist's workers and in server processes.
+    """Name both in the environment: for the settings here, in xdist's workers and in server processes.
 
     The workers do not run this hook, so all share one server.
     """
     options = early_config.known_args_namespace
     if options.help or options.version:
         return
+    directory = Path(tempfile.mkdtemp(prefix="bpo-chat-"))
+    early_config.add_cleanup(lambda: shutil.rmtree(directory))
+    os.environ["MEDIA_ROOT"] = str(directory / "media")
     if options.db == "sqlite":
-        directory = tempfile.mkdtemp(prefix="bpo-chat-")
-        early_config.add_cleanup(lambda: shutil.rmtree(directory))
-        url = f"sqlite:///{Path(directory) / 'db.sqlite3'}"
+        url = f"sqlite:///{directory / 'db.sqlite3'}"
     elif not (url := os.environ.get("TEST_DATABASE_URL", "")):
         postgres = Postgres()
         early_config.add_cleanup(postgres.close)

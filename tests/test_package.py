@@ -74,7 +74,7 @@ def test_the_wheel_has_the_package_its_types_and_its_licence(wheel: Path, source
 def test_without_extras_it_needs_five_packages(wheel: Path) -> None:
     needed = [each for each in metadata(wheel).get_all("Requires-Dist", []) if "extra ==" not in each]
     names = {each.partition(">=")[0] for each in needed}
-    assert names == {"channels", "django", "djangorestframework", "djangorestframework-simplejwt", "emoji"}
+    assert names == {"channels", "django", "djangorestframework", "djangorestframework-simplejwt", "emoji", "puremagic"}
     assert not any("<" in each or "==" in each for each in needed)
 
 

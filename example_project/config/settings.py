@@ -103,3 +103,6 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "static"
+
+# What people attach to messages. No web server shows this folder: who may see a file, gets it from the chat.
+MEDIA_ROOT = os.environ.get("MEDIA_ROOT", BASE_DIR / "media")

@@ -11,6 +11,7 @@ from .adapter import get_adapter
 from .clock import ClockTime
 from .exceptions import ChatError, Invalid, NotAllowed, NotAMember, NotFound
 from .models import (
+    Attachment,
     Ban,
     Block,
     Chat,
@@ -98,13 +99,16 @@ def messages_with_authors() -> MessageQuerySet:
     return Message.objects.select_related(*_with_cards("author"))
 
 
-def with_reactions(messages: Iterable[Message]) -> list[Message]:
-    """The same messages with their reactions: one query, if any of them has any."""
+def with_parts(messages: Iterable[Message]) -> list[Message]:
+    """The same messages with their reactions and attachments: one query for either, if any of them has any."""
     found = list(messages)
-    reactions = Reaction.objects.select_related("user").order_by("id")
     prefetch_related_objects(
         [message for message in found if message.is_reacted_to],
-        Prefetch("reactions", reactions, to_attr="loaded_reactions"),
+        Prefetch("reactions", Reaction.objects.select_related("user").order_by("id"), to_attr="loaded_reactions"),
+    )
+    prefetch_related_objects(
+        [message for message in found if message.has_attachments],
+        Prefetch("attachments", Attachment.objects.order_by("place"), to_attr="loaded_attachments"),
     )
     return found
 
@@ -116,7 +120,7 @@ def _with_cards(relation: str) -> list[str]:
 def visible_message(chat: Chat, seq: int, *, first_seq: int) -> Message:
     """Raises ``NotFound`` for what is not there and for what is from before ``first_seq``."""
     if first_seq <= seq <= chat.last_seq:
-        for found in with_reactions(messages_with_authors().filter(chat=chat, seq=seq)):
+        for found in with_parts(messages_with_authors().filter(chat=chat, seq=seq)):
             found.chat = chat
             return found
     raise NotFound
@@ -185,7 +189,7 @@ def _last_messages(memberships: Sequence[Membership]) -> Iterable[Message]:
     for each in memberships:
         if each.first_seq <= each.chat.last_seq:
             wanted |= Q(chat=each.chat_id, seq=each.chat.last_seq)
-    return with_reactions(messages_with_authors().filter(wanted)) if wanted else ()
+    return with_parts(messages_with_authors().filter(wanted)) if wanted else ()
 
 
 def managed_chat(actor: User, uri: str) -> Chat:
@@ -265,10 +269,22 @@ def messages(
     rows = messages_with_authors().filter(chat=member.chat_id, seq__range=(low, high)).order_by("seq")
     return MessagePage(
         version=member.chat.version,
-        messages=with_reactions(rows) if low <= high else [],
+        messages=with_parts(rows) if low <= high else [],
         before=low if low > first else None,
         after=high if high < last else None,
     )
+
+
+def attachment(actor: User, uri: str, key: str) -> Attachment:
+    """A file of a message that the actor may see, or one that they have uploaded and not sent yet.
+
+    Raises ``NotAMember`` or ``NotFound``.
+    """
+    member = membership(actor, uri)
+    for found in Attachment.objects.with_key(key).filter(chat=member.chat).select_related("message"):
+        if found.uploader_id == actor.pk if found.message is None else found.message.seq >= member.first_seq:
+            return found
+    raise NotFound
 
 
 # Changes
@@ -302,7 +318,7 @@ def changes_of(chat: Chat, *, since: int, first_seq: int = 1, limit: int = MAX_R
 def _changed_rows(chat: Chat, since: int, version: int, first_seq: int, most: int | None) -> list[Message | Membership]:
     messages = messages_with_authors().filter(chat=chat, seq__gte=first_seq).changed(since, version)[:most]
     members = memberships_with_users().filter(chat=chat).changed(since, version)[:most]
-    rows = [*with_reactions(messages), *members]
+    rows = [*with_parts(messages), *members]
     for row in rows:
         row.chat = chat
     return sorted(rows, key=lambda row: row.version)

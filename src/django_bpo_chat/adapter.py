@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.core.files.base import File
 from django.db.models import QuerySet
 
 from .conf import chat_settings
@@ -53,6 +54,10 @@ class Adapter:
     def clean_message(self, actor: User, chat: Chat, text: str) -> str:
         """The text to store. Raise ``exceptions.Invalid({"message": [...]})`` to refuse it."""
         return text
+
+    def check_attachment(self, actor: User, chat: Chat, file: "File[Any]", name: str, content_type: str) -> None:
+        """Raise ``exceptions.Invalid({"file": [...]})`` to refuse a file before it is stored: by its type, which is
+        found from its bytes, or by what a scanner says of it. Its place in the file is yours to move."""
 
     def card(self, user: User) -> dict[str, Any]:
         """What others are shown of a user beside the ``username``, such as a name or a picture; never an email.

@@ -11,6 +11,9 @@ from django.utils.module_loading import import_string
 
 DEFAULTS: dict[str, Any] = {
     "ADAPTER": "django_bpo_chat.adapter.Adapter",
+    "ATTACHMENT_BYTES": 10 * 1024 * 1024,
+    "ATTACHMENT_STORAGE": "default",
+    "ATTACHMENTS_PER_MESSAGE": 10,
     "AUTHENTICATION_CLASSES": [
         "django_bpo_chat.tokens.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",
@@ -21,6 +24,7 @@ DEFAULTS: dict[str, Any] = {
     "HANDLE_FIELD": None,
     "HEARTBEAT_SECONDS": 25,
     "HELLO_SECONDS": 10,
+    "IMAGE_PIXELS": 50_000_000,
     "PAGINATION_CLASS": "django_bpo_chat.api.pagination.KeysetPagination",
     "PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "PRESENCE_CACHE": "default",
@@ -59,6 +63,21 @@ class ChatSettings:
         return self._load("ADAPTER")
 
     @property
+    def attachment_bytes(self) -> int:
+        """How large a file may be."""
+        return cast("int", self._get("ATTACHMENT_BYTES"))
+
+    @property
+    def attachment_storage(self) -> str:
+        """Alias in ``STORAGES`` of where files are kept."""
+        return cast("str", self._get("ATTACHMENT_STORAGE"))
+
+    @property
+    def attachments_per_message(self) -> int:
+        """How many files a message may have; with 0 nobody uploads any."""
+        return cast("int", self._get("ATTACHMENTS_PER_MESSAGE"))
+
+    @property
     def authentication_classes(self) -> list[Any]:
         """The REST framework authentication classes of the chat API, first match wins."""
         return self._load_all("AUTHENTICATION_CLASSES")
@@ -92,6 +111,11 @@ class ChatSettings:
     def hello_seconds(self) -> float:
         """Seconds that a new socket has to say who it is."""
         return cast("float", self._get("HELLO_SECONDS"))
+
+    @property
+    def image_pixels(self) -> int:
+        """How many pixels an image may have, which are in memory together while its preview is made."""
+        return cast("int", self._get("IMAGE_PIXELS"))
 
     @property
     def pagination_class(self) -> Any:

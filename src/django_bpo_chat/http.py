@@ -81,6 +81,13 @@ class JSONOnly(DefaultContentNegotiation):
         return renderers
 
 
+class Anything(JSONOnly):
+    """Answers whatever the ``Accept`` header names: what is stored is of the type that it is."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
 class ChatAPIView(APIView):
     """Base of the package's views.
 

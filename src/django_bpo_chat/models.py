@@ -27,6 +27,13 @@ OWNER_RANK = 2
 EMOJI_LENGTH = 16
 """In code points; Unicode's longest has ten."""
 
+FILE_NAME_LENGTH = 255
+CONTENT_TYPE_LENGTH = 127
+"""RFC 6838, section 4.2, has up to 127 characters for each part of a type; what is known here is much shorter."""
+
+PATH_LENGTH = 255
+"""Of a file in its storage."""
+
 URI_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
@@ -268,12 +275,14 @@ class Message(models.Model):
     reply_to = models.PositiveBigIntegerField(null=True, blank=True)
     mentions = models.JSONField(default=list, blank=True)
     is_reacted_to = models.BooleanField(default=False)
+    has_attachments = models.BooleanField(default=False)
     client_id = models.CharField(max_length=CLIENT_ID_LENGTH, blank=True)
     created_at = models.DateTimeField()
     edited_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
 
     loaded_reactions: "Sequence[Reaction]"  # where access has loaded them, of a message that has any
+    loaded_attachments: "Sequence[Attachment]"  # likewise
 
     relevance: int  # where search has annotated it
     marked: str  # likewise
@@ -297,7 +306,8 @@ class Message(models.Model):
             models.CheckConstraint(name="bpo_message_counts", condition=Q(seq__gte=1, version__gt=F("seq"))),
             models.CheckConstraint(
                 name="bpo_message_tombstone",
-                condition=Q(deleted_at=None) & ~Q(text="") | Q(deleted_at__isnull=False, text="", is_reacted_to=False),
+                condition=Q(deleted_at=None) & (~Q(text="") | Q(has_attachments=True))
+                | Q(deleted_at__isnull=False, text="", is_reacted_to=False, has_attachments=False),
             ),
             models.CheckConstraint(
                 name="bpo_message_reply_to",
@@ -315,6 +325,68 @@ class Message(models.Model):
     @property
     def shown_reactions(self) -> "Sequence[Reaction]":
         return self.loaded_reactions if self.is_reacted_to else ()
+
+    @property
+    def shown_attachments(self) -> "Sequence[Attachment]":
+        return self.loaded_attachments if self.has_attachments else ()
+
+
+class AttachmentQuerySet(models.QuerySet["Attachment"]):
+    def with_key(self, key: str) -> "AttachmentQuerySet":
+        """The attachment of that key; none for what cannot be one."""
+        return self.with_keys([key])
+
+    def with_keys(self, keys: Iterable[str]) -> "AttachmentQuerySet":
+        return self.filter(key__in=[each for each in keys if URI_PATTERN.fullmatch(each)])
+
+    def pending(self) -> "AttachmentQuerySet":
+        """Those that no message has, or has any more."""
+        return self.filter(message=None)
+
+    def released(self) -> "AttachmentQuerySet":
+        """Those that no message will ever have, so that nobody may see them and their files can go."""
+        return self.pending().filter(Q(uploader=None) | Q(chat=None))
+
+
+class Attachment(models.Model):
+    """A file, first of nobody but its uploader, then of a message.
+
+    The row is there before the file, and until after it. So no file is ever forgotten, whatever dies in between.
+    """
+
+    key = models.CharField(max_length=22, unique=True, default=new_uri, editable=False)
+    chat = models.ForeignKey(Chat, models.SET_NULL, null=True, related_name="+")
+    uploader = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    message = models.ForeignKey(Message, models.SET_NULL, null=True, related_name="attachments", db_index=False)
+    place = models.PositiveSmallIntegerField(default=0)
+    name = models.CharField(max_length=FILE_NAME_LENGTH)
+    content_type = models.CharField(max_length=CONTENT_TYPE_LENGTH)
+    size = models.PositiveBigIntegerField()
+    width = models.PositiveIntegerField(null=True)
+    height = models.PositiveIntegerField(null=True)
+    path = models.CharField(max_length=PATH_LENGTH)
+    preview_path = models.CharField(max_length=PATH_LENGTH, blank=True)
+    created_at = models.DateTimeField(db_default=ClockTime())
+
+    objects = PrimaryManager.from_queryset(AttachmentQuerySet)()
+
+    class Meta:
+        verbose_name = _("attachment")
+        verbose_name_plural = _("attachments")
+        indexes: ClassVar = [
+            models.Index(fields=["created_at"], condition=Q(message=None), name="bpo_attachment_pending"),
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["message", "place"], name="bpo_attachment_place"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_image(self) -> bool:
+        """One that has been decoded, which its type alone does not say."""
+        return self.width is not None
 
 
 class Mention(models.Model):

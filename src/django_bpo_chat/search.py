@@ -43,7 +43,7 @@ def results(actor: User, found: Sequence[Message], words: str) -> list[wire.Sear
     method = _method(words)
     messages = access.messages_with_authors().seen_by(actor).select_related("chat")
     chosen = messages.filter(pk__in=[each.pk for each in found], deleted_at=None)
-    loaded = {each.pk: each for each in access.with_reactions(method.mark(chosen) if found else ())}
+    loaded = {each.pk: each for each in access.with_parts(method.mark(chosen) if found else ())}
     shown = [loaded[each.pk] for each in found if each.pk in loaded]
     return [_result(each, method.highlights(each)) for each in shown]
 

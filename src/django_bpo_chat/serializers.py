@@ -146,6 +146,7 @@ class SendMessageInput(serializers.Serializer[Any]):
     message = TextField()
     client_id = TextField(required=False, allow_null=True, max_length=CLIENT_ID_LENGTH)
     reply_to = NumberField(required=False, allow_null=True)
+    attachments = NamesField(required=False, allow_null=True)
 
 
 class EditMessageInput(serializers.Serializer[Any]):
@@ -188,6 +189,10 @@ class PageQuery(serializers.Serializer[Any]):
 
     def validate_limit(self, limit: int) -> int:
         return min(limit, MAX_ROWS)
+
+
+class AttachmentQuery(serializers.Serializer[Any]):
+    preview = serializers.BooleanField(default=False)
 
 
 class PeopleQuery(serializers.Serializer[Any]):

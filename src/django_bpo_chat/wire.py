@@ -15,7 +15,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from .adapter import get_adapter
 from .clock import to_utc
 from .exceptions import ParseError, TooLarge
-from .models import Ban, Block, Chat, Invite, Membership, Message
+from .models import Attachment, Ban, Block, Chat, Invite, Membership, Message
 from .users import User, handle
 
 MAX_BYTES = 64 * 1024
@@ -158,6 +158,7 @@ def message(row: Message) -> Dict:
         "client_id": row.client_id or None,
         "reactions": reactions(row),
         "mentions": row.mentions,
+        "attachments": [attachment(each) for each in row.shown_attachments],
     }
 
 
@@ -167,6 +168,19 @@ def reactions(row: Message) -> list[Dict]:
     for each in row.shown_reactions:
         usernames.setdefault(each.emoji, []).append(handle(each.user))
     return [{"emoji": emoji, "usernames": names} for emoji, names in usernames.items()]
+
+
+def attachment(row: Attachment) -> Dict:
+    """``preview`` says whether there is one; only what was decoded as an image has a width and a height."""
+    return {
+        "id": row.key,
+        "name": row.name,
+        "content_type": row.content_type,
+        "size": row.size,
+        "width": row.width,
+        "height": row.height,
+        "preview": bool(row.preview_path),
+    }
 
 
 def search_result(row: SearchResult) -> Dict:

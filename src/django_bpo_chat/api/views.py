@@ -5,16 +5,20 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from .. import access, operations, search, wire
 from ..conf import chat_settings
+from ..downloads import file_response
 from ..exceptions import NotFound
-from ..http import ChatAPIView, absolute_url
+from ..http import Anything, ChatAPIView, absolute_url
 from ..models import Row
+from ..operations import attachments
 from ..serializers import (
     BIGGEST,
+    AttachmentQuery,
     ChangesQuery,
     Data,
     InviteInput,
@@ -28,6 +32,7 @@ from ..serializers import (
 )
 from ..users import handle
 from .pagination import Keyset, KeysetPagination, by_handle, from_microseconds, microseconds, numbers
+from .uploads import read_file
 
 
 def _time_and_number(key: Sequence[Any]) -> tuple[datetime, int]:
@@ -192,8 +197,25 @@ class MessagesView(ChatAPIView):
             text=values["message"],
             client_id=values.get("client_id") or "",
             reply_to=values.get("reply_to"),
+            attachments=values.get("attachments") or (),
         )
         return Response(wire.message(message), status=201 if created else 200)
+
+
+class AttachmentsView(ChatAPIView):
+    def post(self, request: Request, uri: str) -> Response:
+        attachments.check_may_upload(self.user, uri)  # before a large body is read
+        with read_file(request) as file:
+            attachment = operations.upload_attachment(actor=self.user, chat=uri, file=file)
+        return Response(wire.attachment(attachment), status=201)
+
+
+class AttachmentView(ChatAPIView):
+    content_negotiation_class = Anything
+
+    def get(self, request: Request, uri: str, key: str) -> HttpResponseBase:
+        query = self.parse_query(AttachmentQuery)
+        return file_response(request._request, access.attachment(self.user, uri, key), **query)
 
 
 class MessageView(ChatAPIView):

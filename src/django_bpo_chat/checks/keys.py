@@ -77,6 +77,16 @@ def _is_cache(alias: Any) -> bool:
     return _is_text(alias) and (alias == DEFAULTS["PRESENCE_CACHE"] or alias in caches())
 
 
+def storages() -> dict[str, Any]:
+    """Likewise ``STORAGES``."""
+    configured = getattr(settings, "STORAGES", None)
+    return configured if isinstance(configured, dict) else {}
+
+
+def _is_storage(alias: Any) -> bool:
+    return _is_text(alias) and (alias == DEFAULTS["ATTACHMENT_STORAGE"] or alias in storages())
+
+
 PATH = Kind("a dotted path", _is_text)
 PATHS = Kind("a list of dotted paths", _are_texts)
 SECONDS = Kind("a number of seconds above 0", lambda value: _is_number(value) and value > 0)
@@ -84,6 +94,9 @@ COUNT = Kind("a whole number from 0 on", lambda value: _is_whole(value) and valu
 
 VALUES: dict[str, Kind] = {
     "ADAPTER": PATH,
+    "ATTACHMENT_BYTES": COUNT,
+    "ATTACHMENT_STORAGE": Kind("the name of one of STORAGES", _is_storage),
+    "ATTACHMENTS_PER_MESSAGE": COUNT,
     "AUTHENTICATION_CLASSES": PATHS,
     "BUS": PATH,
     "CHANNEL_LAYER": Kind("the name of one of CHANNEL_LAYERS", _is_layer),
@@ -91,6 +104,7 @@ VALUES: dict[str, Kind] = {
     "HANDLE_FIELD": Kind("the name of a field, or None", lambda value: value is None or _is_text(value)),
     "HEARTBEAT_SECONDS": SECONDS,
     "HELLO_SECONDS": SECONDS,
+    "IMAGE_PIXELS": COUNT,
     "PAGINATION_CLASS": PATH,
     "PERMISSION_CLASSES": PATHS,
     "PRESENCE_CACHE": Kind("the name of one of CACHES", _is_cache),

@@ -94,6 +94,7 @@ def _send(actor: User, values: Data) -> Result:
         text=body["message"],
         client_id=body.get("client_id") or "",
         reply_to=body.get("reply_to"),
+        attachments=body.get("attachments") or (),
     )
     return {"message": wire.message(message)}
 

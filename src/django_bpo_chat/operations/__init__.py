@@ -7,6 +7,7 @@ judges people, is not asked about it. Each function either does all of its work 
 :class:`~django_bpo_chat.exceptions.ChatError` and does nothing.
 """
 
+from .attachments import prune_attachments, upload_attachment
 from .bans import ban_user, unban_user
 from .chats import edit_chat, start_direct, start_group
 from .invites import accept_invite, create_invite, revoke_invite
@@ -32,6 +33,7 @@ __all__ = [
     "leave_chat",
     "mark_read",
     "mark_unread",
+    "prune_attachments",
     "release_user",
     "remove_member",
     "remove_reaction",
@@ -43,4 +45,5 @@ __all__ = [
     "start_group",
     "unban_user",
     "unblock_user",
+    "upload_attachment",
 ]

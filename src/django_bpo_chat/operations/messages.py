@@ -1,5 +1,7 @@
 """Sending, editing and deleting messages."""
 
+from collections.abc import Sequence
+
 from django.utils.translation import gettext_lazy as _
 
 from .. import access, signals
@@ -8,26 +10,38 @@ from ..exceptions import ClientIdReused, Invalid, NotAllowed, NotFound
 from ..models import Membership, Message
 from ..users import User
 from . import texts
+from .attachments import attach, detach
 from .change import Change, changing, fits_a_frame
 from .mentions import forget_mentions, mentioned, note_mentions
 
+EMPTIED = ("text", "vector", "mentions", "is_reacted_to", "has_attachments")
+"""What a message has no more of once it is deleted."""
+
 
 def send_message(
-    *, actor: User, chat: str, text: str, client_id: str = "", reply_to: int | None = None
+    *,
+    actor: User,
+    chat: str,
+    text: str,
+    client_id: str = "",
+    reply_to: int | None = None,
+    attachments: Sequence[str] = (),
 ) -> tuple[Message, bool]:
     """Store a message as the chat's next, and whether it is new.
 
     With a ``client_id`` a repetition is safe for ever: it gives the message of the first time, as it is now.
-    ``reply_to`` is the seq of a message of the chat that the actor may see. Raises ``Invalid``, ``ClientIdReused``,
+    ``reply_to`` is the seq of a message of the chat that the actor may see, and ``attachments`` the keys of what the
+    actor has uploaded to it, with which the text may be empty. Raises ``Invalid``, ``ClientIdReused``,
     ``NotAllowed`` (blocked by the other one of a personal chat), ``NotAMember`` or ``NotFound``.
     """
     # Before the lock, which is held no longer than it must be.
-    text, client_id = texts.clean_message(text), texts.clean_client_id(client_id)
+    text = texts.clean_message(text, may_be_blank=bool(attachments))
+    client_id = texts.clean_client_id(client_id)
     with changing(actor, chat, sending=True) as change:
         member = change.require_member()
         sent = _sent_before(member, client_id)
         if sent is not None:
-            _check_repetition(member, sent, text)
+            _check_repetition(member, sent, text, attachments)
             return sent, False
         change.require_writer()
         _check_reply(member, reply_to)
@@ -36,16 +50,17 @@ def send_message(
             seq=change.chat.last_seq,
             author=member.user,
             text=_allowed_text(member, text),
+            has_attachments=bool(attachments),
             reply_to=reply_to,
             client_id=client_id,
             created_at=change.time,
         )
-        return _send(change, member, message), True
+        return _send(change, member, message, attachments), True
 
 
 def edit_message(*, actor: User, chat: str, seq: int, text: str) -> Message:
     """Change the text of one's own message. Raises ``Invalid``, ``NotAllowed``, ``NotAMember`` or ``NotFound``."""
-    text = texts.clean_message(text)
+    text = texts.clean_message(text, may_be_blank=True)
     with changing(actor, chat) as change:
         member = change.require_writer()
         message = access.visible_message(change.chat, seq, first_seq=member.first_seq)
@@ -53,7 +68,7 @@ def edit_message(*, actor: User, chat: str, seq: int, text: str) -> Message:
             raise NotFound
         if message.author_id != actor.pk:
             raise NotAllowed
-        text = _allowed_text(member, text)
+        text = _allowed_text(member, texts.clean_message(text, may_be_blank=message.has_attachments))
         if message.text != text:
             message.text, message.edited_at = text, change.time
             forget_mentions(message)
@@ -81,14 +96,18 @@ def delete_message(*, actor: User | None, chat: str, seq: int) -> tuple[Message,
             return message, False
         _empty(message)
         message.deleted_at = change.time
-        change.save_message(message, "text", "vector", "mentions", "is_reacted_to", "deleted_at")
+        change.save_message(message, *EMPTIED, "deleted_at")
         change.signal(signals.message_deleted, Message, message=message)
         return message, True
 
 
-def _send(change: Change, member: Membership, message: Message) -> Message:
+def _send(change: Change, member: Membership, message: Message, attachments: Sequence[str]) -> Message:
     note_mentions(message, mentioned(change.chat, message.text))
     change.save_message(message)
+    if attachments:
+        attach(message, member.user, attachments)
+        if not fits_a_frame(message):
+            raise Invalid({"attachments": [_("These are too many files for one message.")]})
     member.read_seq = message.seq
     member.save(update_fields=["read_seq"])
     change.signal(signals.message_sent, Message, message=message)
@@ -102,6 +121,8 @@ def _empty(message: Message) -> None:
     if message.is_reacted_to:
         message.reactions.all().delete()
         message.is_reacted_to = False
+    if message.has_attachments:
+        detach(message)
 
 
 def _check_reply(member: Membership, reply_to: int | None) -> None:
@@ -114,15 +135,16 @@ def _sent_before(member: Membership, client_id: str) -> Message | None:
     if not client_id:
         return None
     sent = access.messages_with_authors().filter(chat=member.chat, author=member.user, client_id=client_id)
-    return next(iter(access.with_reactions(sent)), None)
+    return next(iter(access.with_parts(sent)), None)
 
 
-def _check_repetition(member: Membership, sent: Message, text: str) -> None:
+def _check_repetition(member: Membership, sent: Message, text: str, attachments: Sequence[str]) -> None:
     """Judged by what the text was or would be stored as, so that a site's filter does not break repetitions."""
     untouched = not sent.is_deleted and sent.edited_at is None
-    if untouched and sent.text != text and sent.text != _allowed_text(member, text):
+    same_files = {each.key for each in sent.shown_attachments} == set(attachments)
+    if untouched and not (same_files and sent.text in {text, _allowed_text(member, text)}):
         raise ClientIdReused
 
 
 def _allowed_text(member: Membership, text: str) -> str:
-    return get_adapter().clean_message(member.user, member.chat, text)
+    return get_adapter().clean_message(member.user, member.chat, text) if text else ""

@@ -1,19 +1,24 @@
 """What a text may be. Raises ``Invalid`` with the field's name on the wire."""
 
+import re
 import unicodedata
 from functools import cache
+from pathlib import PurePosixPath
 
 from django.utils.translation import gettext_lazy as _
 from emoji import EMOJI_DATA, STATUS
 
 from ..exceptions import Invalid, Text
-from ..models import CLIENT_ID_LENGTH, OWNER, TITLE_LENGTH, Chat, Membership
+from ..models import CLIENT_ID_LENGTH, FILE_NAME_LENGTH, OWNER, TITLE_LENGTH, Chat, Membership
 
 MESSAGE_LENGTH = 4000
 """In characters, after trimming."""
 
 REASON_LENGTH = 1000
 """Likewise, of why a message is reported."""
+
+LONGEST_SUFFIX = 20
+"""Of a file's name, in characters with the dot."""
 
 # Characters that show nothing though Unicode counts them as letters, symbols or marks: Hangul fillers, the blank
 # Braille pattern, Khmer inherent vowels, the combining grapheme joiner and the variation selectors.
@@ -25,8 +30,10 @@ _INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\u2800\u17b4\u17b5\u034f\u180b\u
 _EMOJI_PRESENTATION = "\N{VARIATION SELECTOR-16}"
 
 
-def clean_message(text: str) -> str:
+def clean_message(text: str, *, may_be_blank: bool = False) -> str:
     """The text without the white space around it; inside, every character stays as it is."""
+    if may_be_blank and not text.strip():
+        return ""
     return _clean_visible("message", text, MESSAGE_LENGTH)
 
 
@@ -41,6 +48,18 @@ def _clean_visible(field: str, text: str, most: int) -> str:
         raise _invalid(field, _("This field may not be blank."))
     _check_length(field, text, most)
     return text
+
+
+def clean_file_name(name: str) -> str:
+    """The last part of a path, without what shows nothing or turns the direction of writing, so that it reads as what
+    it is. Cut off in its middle where it is too long, so that it keeps its suffix."""
+    name = re.split(r"[/\\]", name)[-1]
+    name = " ".join("".join(each for each in name if each == " " or each.isprintable()).split())
+    if not name.strip("."):
+        return "file"
+    suffix = PurePosixPath(name).suffix
+    kept = suffix if len(suffix) <= LONGEST_SUFFIX else ""
+    return name[: FILE_NAME_LENGTH - len(kept)] + kept if len(name) > FILE_NAME_LENGTH else name
 
 
 def clean_title(title: str) -> str:

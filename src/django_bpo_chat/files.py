@@ -1,0 +1,88 @@
+"""The bytes that people attach: what they are, and where they are kept."""
+
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import puremagic
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import Storage, storages
+
+from .conf import chat_settings
+from .images import read_picture
+
+UNKNOWN_TYPE = "application/octet-stream"
+
+DIRECTORY = "bpo_chat"
+"""Where the files are in their storage."""
+
+_HEAD_BYTES = 4096
+"""Enough for all signatures that puremagic knows at a fixed place."""
+
+_BY_NAME_ALONE = 0.1
+"""puremagic's confidence in what nothing but the file's name says."""
+
+_TYPE_PATTERN = re.compile(r"[a-z]+/[a-z0-9.+-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file is by its bytes. ``width``, ``height`` and ``preview`` are those of images that browsers show."""
+
+    type: str
+    width: int | None = None
+    height: int | None = None
+    preview: bytes = b""
+
+
+def read_content(file: "File[Any]", name: str) -> Content:
+    """What the file is, by its bytes. The name settles no more than which of the formats it is that begin alike.
+
+    Raises ``images.TooManyPixels``.
+    """
+    file.seek(0)
+    picture = read_picture(file)
+    if picture is not None:
+        return Content(picture.content_type, picture.width, picture.height, picture.preview)
+    file.seek(0)
+    return Content(_content_type(file.read(_HEAD_BYTES), name))
+
+
+def _content_type(head: bytes, name: str) -> str:
+    try:
+        matches = puremagic.magic_string(head, filename=name)
+    except (puremagic.PureError, ValueError):
+        matches = []
+    known = (match.mime_type for match in matches if match.confidence > _BY_NAME_ALONE)
+    named = next((each for each in known if _TYPE_PATTERN.fullmatch(each)), None)
+    return named or ("text/plain" if _is_text(head) else UNKNOWN_TYPE)
+
+
+def _is_text(head: bytes) -> bool:
+    """In UTF-8, of which the last character may be cut off."""
+    try:
+        text = head.decode()
+    except UnicodeDecodeError as error:
+        if error.reason != "unexpected end of data":
+            return False
+        text = head[: error.start].decode()
+    return "\0" not in text
+
+
+def storage() -> Storage:
+    return storages[chat_settings.attachment_storage]
+
+
+def new_path() -> str:
+    """Where nobody can guess it, also where the storage shows its files to the world: it says nothing of what is in the
+    file, so that no server takes it for a page, and it has nothing in common with the key that members know."""
+    name = secrets.token_hex(16)
+    return f"{DIRECTORY}/{name[:2]}/{name}"
+
+
+def store(path: str, content: "File[Any] | bytes") -> str:
+    """The path at which the storage has it."""
+    file = ContentFile(content) if isinstance(content, bytes) else content
+    file.seek(0)
+    return storage().save(path, file)

@@ -1,0 +1,630 @@
+"""Files that are part of messages: who may send them, who may see them, and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import FileSystemStorage, default_storage
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from pytest_django import DjangoCaptureOnCommitCallbacks
+
+from django_bpo_chat import images, operations
+from django_bpo_chat.adapter import Adapter
+from django_bpo_chat.clock import ClockTime
+from django_bpo_chat.exceptions import Invalid, TooLarge
+from django_bpo_chat.models import Attachment, Chat
+from tests.clients import Connect
+from tests.fixtures import Configure
+from tests.parallel import at_once
+from tests.person import FORM, Answer, Person, Visitor, file_part, form
+from tests.pictures import animation, opened, photo, picture
+from tests.servers import LiveServer, logged_errors
+
+pytest_plugins = ["tests.sockets"]
+
+pytestmark = pytest.mark.users
+
+
+def stored_files() -> set[str]:
+    """The paths of all files in the storage."""
+    root = Path(default_storage.path("bpo_chat"))
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, settings: Any) -> None:
+    settings.MEDIA_ROOT = tmp_path / "media"
+
+
+# Uploading and sending
+
+
+def test_a_file_is_uploaded_and_then_sent(wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    file = wali.upload(uri, b"Hello", "notes.txt")
+    assert file.status == 201
+    described = {"name": "notes.txt", "content_type": "text/plain", "size": 5, "width": None, "height": None}
+    assert file.json == {"id": file.json["id"], **described, "preview": False}
+    since = wali.chat(uri)["version"]
+    message = wali.send(uri, "Look", attachments=[file.json["id"]])
+    assert message["attachments"] == [file.json]
+    assert mabel.messages(uri)["results"] == [message]
+    assert mabel.changes(uri, since)["messages"] == [message]
+    assert mabel.chat(uri)["last_message"] == message
+    assert mabel.download(uri, file.json).content == b"Hello"
+
+
+def test_a_message_without_files_has_none(wali: Person) -> None:
+    uri = wali.start()
+    assert wali.send(uri)["attachments"] == []
+    assert wali.send(uri, attachments=[])["attachments"] == []
+    assert wali.send(uri, attachments=None)["attachments"] == []
+
+
+def test_a_file_needs_no_text(wali: Person) -> None:
+    uri = wali.start()
+    message = wali.send(uri, " ", attachments=[wali.attach(uri)["id"]])
+    assert message["message"] == ""
+    assert wali.messages(uri)["results"] == [message]
+    assert wali.edit(uri, 1, "With a text")["message"] == "With a text"
+    edited = wali.edit(uri, 1, "")
+    assert (edited["message"], len(edited["attachments"])) == ("", 1)
+
+
+def test_a_message_without_files_does(wali: Person) -> None:
+    uri = wali.start()
+    wali.send(uri)
+    blank = {"message": ["This field may not be blank."]}
+    assert wali.post(f"chats/{uri}/messages/", {"message": "", "attachments": []}).json == blank
+    assert wali.patch(f"chats/{uri}/messages/1/", {"message": ""}).json == blank
+
+
+def test_files_are_in_the_order_in_which_they_are_named(wali: Person) -> None:
+    uri = wali.start()
+    ids = [wali.attach(uri, name=f"{n}.txt")["id"] for n in range(3)]
+    sent = wali.send(uri, attachments=[ids[2], ids[0], ids[1], ids[0]])
+    assert [file["name"] for file in sent["attachments"]] == ["2.txt", "0.txt", "1.txt"]
+    assert wali.messages(uri)["results"] == [sent]
+
+
+def test_a_message_has_so_many_files_at_most(wali: Person, configure: Configure) -> None:
+    configure(ATTACHMENTS_PER_MESSAGE=2)
+    uri = wali.start()
+    ids = [wali.attach(uri)["id"] for _ in range(3)]
+    answer = wali.post(f"chats/{uri}/messages/", {"message": "", "attachments": ids})
+    assert (answer.status, answer.json) == (400, {"attachments": ["No more than 2 files."]})
+    assert len(wali.send(uri, attachments=ids[:2])["attachments"]) == 2
+
+
+def test_names_that_do_not_fit_a_frame_are_refused(wali: Person, configure: Configure) -> None:
+    configure(ATTACHMENTS_PER_MESSAGE=80)
+    uri = wali.start()
+    ids = [wali.attach(uri, name="\U0001f468" * 200 + ".txt")["id"] for _ in range(75)]
+    answer = wali.post(f"chats/{uri}/messages/", {"message": "", "attachments": ids})
+    assert (answer.status, [*answer.json]) == (400, ["attachments"])
+    assert wali.messages(uri)["results"] == []
+    assert len(wali.send(uri, attachments=ids[:20])["attachments"]) == 20
+
+
+def test_a_site_may_take_no_files(wali: Person, configure: Configure) -> None:
+    configure(ATTACHMENTS_PER_MESSAGE=0)
+    assert wali.upload(wali.start()).json["code"] == "not_allowed"
+
+
+def test_a_file_is_so_large_at_most(wali: Person, configure: Configure) -> None:
+    configure(ATTACHMENT_BYTES=1000)
+    uri = wali.start()
+    assert wali.upload(uri, b"x" * 1000).status == 201
+    answer = wali.upload(uri, b"x" * 1001)
+    assert (answer.status, answer.json["code"]) == (413, "too_large")
+    assert "1000" in answer.json["detail"]
+    assert wali.upload(uri, b"x" * 100_000).status == 413
+    assert Attachment.objects.count() == len(stored_files()) == 1
+
+
+def test_a_file_may_be_larger_than_a_message_or_what_is_kept_in_memory(wali: Person, mabel: Person) -> None:
+    uri, content = wali.start(mabel), bytes(range(256)) * 20_000
+    assert mabel.download(uri, wali.send_file(uri, content)).content == content
+
+
+BODIES: dict[str, tuple[bytes, str, int, str]] = {
+    "JSON": (b"{}", "application/json", 415, "unsupported_media_type"),
+    "a form of another kind": (b"file=x", "application/x-www-form-urlencoded", 415, "unsupported_media_type"),
+    "no type": (b"x", "", 415, "unsupported_media_type"),
+    "no boundary": (b"x", "multipart/form-data", 400, "parse_error"),
+    "an odd boundary": (b"x", "multipart/form-data; boundary=\xe9", 400, "parse_error"),
+    "a bad base64": (
+        form(file_part(b"abcde", header=b"Content-Transfer-Encoding: base64\r\n")),
+        FORM,
+        400,
+        "parse_error",
+    ),
+    "many fields": (form(*[b'name="x"\r\n\r\nx'] * 1500), FORM, 400, "invalid"),
+    "a long field": (form(b'name="x"\r\n\r\n' + b"x" * 3_000_000), FORM, 400, "invalid"),
+    "no form": (b"x" * 100, FORM, 400, ""),
+    "half of a form": (form(file_part())[:40], FORM, 400, ""),
+    "text instead of a file": (form(b'name="file"\r\n\r\nx'), FORM, 400, ""),
+    "another field": (form(file_part(field="another")), FORM, 400, ""),
+    "an empty file": (form(file_part(b"")), FORM, 400, ""),
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_body_without_one_file_is_refused(name: str, wali: Person) -> None:
+    body, content_type, status, code = BODIES[name]
+    answer = wali.ask("POST", f"chats/{wali.start()}/attachments/", body, content_type=content_type)
+    assert answer.status == status, answer.json
+    assert answer.json.get("code", "") == code
+    if not code:
+        assert [*answer.json] == ["file"]
+    assert not Attachment.objects.exists()
+
+
+def test_one_file_at_a_time(wali: Person) -> None:
+    uri = wali.start()
+    answer = wali.upload(uri, more=file_part())
+    assert (answer.status, answer.json) == (400, {"file": ["One file at a time."]})
+    assert wali.upload(uri, more=b'name="comment"\r\n\r\nx').status == 201
+
+
+def test_so_many_files_may_wait_to_be_sent(wali: Person, mabel: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django_bpo_chat.operations.attachments.MOST_PENDING", 2)
+    uri = wali.start(mabel)
+    ids = [wali.attach(uri)["id"] for _ in range(2)]
+    assert [*wali.upload(uri).json] == ["file"]
+    mabel.attach(uri)
+    wali.send(uri, attachments=ids[:1])
+    wali.attach(uri)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_so_many_wait_also_when_they_come_at_once(wali: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django_bpo_chat.operations.attachments.MOST_PENDING", 3)
+    uri, _token = wali.start(), wali.access
+    answers = at_once(*[lambda: wali.upload(uri)] * 8)
+    assert sorted(answer.status for answer in answers) == [201] * 3 + [400] * 5
+
+
+# What may be sent
+
+
+def test_only_ones_own_files_of_this_chat_can_be_sent_and_only_once(wali: Person, mabel: Person) -> None:
+    uri, other = wali.start(mabel), wali.start(mabel)
+    own, sent = wali.attach(uri), wali.send_file(uri)
+    elsewhere, mabels = wali.attach(other), mabel.attach(uri)
+    refusals = [
+        wali.post(f"chats/{uri}/messages/", {"message": "x", "attachments": [own["id"], id_]})
+        for id_ in (sent["id"], elsewhere["id"], mabels["id"], "x" * 22, "\0", "", "\ud800", "x" * 5000)
+    ]
+    assert {(answer.status, answer.content) for answer in refusals} == {(400, refusals[0].content)}
+    assert [*refusals[0].json] == ["attachments"]
+    assert len(wali.send(uri, attachments=[own["id"]])["attachments"]) == 1
+
+
+@pytest.mark.parametrize("attachments", ["x", {"a": 1}, 1, [1], [None], [["a"]], True])
+def test_what_is_no_list_of_ids_is_refused(attachments: Any, wali: Person) -> None:
+    answer = wali.post(f"chats/{wali.start()}/messages/", {"message": "x", "attachments": attachments})
+    assert (answer.status, [*answer.json]) == (400, ["attachments"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_messages_with_one_file_that_are_sent_at_once_one_has_it(wali: Person) -> None:
+    uri, _token = wali.start(), wali.access
+    file = wali.attach(uri)
+    answers = at_once(*[lambda: wali.post(f"chats/{uri}/messages/", {"message": "x", "attachments": [file["id"]]})] * 6)
+    assert sorted(answer.status for answer in answers) == [201] + [400] * 5
+    assert [message["seq"] for message in wali.messages(uri)["results"]] == [1]
+
+
+def test_a_repetition_gives_the_message_with_its_files(wali: Person) -> None:
+    uri = wali.start()
+    body = {"message": "", "client_id": "a", "attachments": [wali.attach(uri)["id"]]}
+    first, again = (wali.post(f"chats/{uri}/messages/", body) for _ in range(2))
+    assert (first.status, again.status) == (201, 200)
+    assert again.json == first.json
+    other = wali.post(f"chats/{uri}/messages/", {**body, "attachments": [wali.attach(uri)["id"]]})
+    assert (other.status, other.json["code"]) == (409, "client_id_reused")
+    wali.erase(uri, 1)
+    assert wali.post(f"chats/{uri}/messages/", body).json["deleted"] is True
+
+
+def test_over_a_socket_too(connect: Connect, wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    socket, other = connect(wali), connect(mabel)
+    file = wali.attach(uri)
+    answer = socket.ask("message.send", chat=uri, message="", attachments=[file["id"]])
+    assert answer["message"]["attachments"] == [file]
+    assert other.hear()["messages"] == [answer["message"]]
+    again = socket.ask("message.send", chat=uri, message="", attachments=[file["id"]])
+    assert (again["type"], again["code"]) == ("error", "invalid")
+
+
+# Who may see a file
+
+
+def answers(person: Visitor, uri: str, file: Any) -> tuple[int, int]:
+    """What an upload and a download get."""
+    return person.upload(uri).status, person.get(f"chats/{uri}/attachments/{file['id']}/").status
+
+
+def test_what_is_not_sent_yet_only_its_uploader_sees(wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    file = wali.attach(uri)
+    assert wali.download(uri, file).content == b"Hello"
+    assert mabel.download(uri, file).is_same_as(mabel.download(uri, {"id": "x" * 22}))
+
+
+def test_nobody_else_sees_or_sends_files(wali: Person, mabel: Person, otis: Person, visitor: Visitor) -> None:
+    uri = wali.start(mabel)
+    file = wali.send_file(uri)
+    assert answers(mabel, uri, file) == (201, 200)
+    assert answers(visitor, uri, file) == (401, 401)
+    assert answers(otis, uri, file) == (403, 403)
+    wali.edit_chat(uri, joinable=False)
+    assert answers(otis, uri, file) == (404, 404)
+    wali.remove(uri, mabel)
+    assert answers(mabel, uri, file) == (404, 404)
+    wali.edit_chat(uri, joinable=True)
+    assert mabel.download(uri, file).json["code"] == "not_a_member"
+    wali.ban(uri, mabel)
+    assert answers(mabel, uri, file) == (404, 404)
+
+
+def test_a_file_is_of_its_chat_alone(wali: Person, mabel: Person) -> None:
+    uri, other = wali.start(mabel), wali.start(mabel)
+    file = wali.send_file(uri)
+    assert mabel.download(other, file).status == mabel.download("x" * 22, file).status == 404
+
+
+@pytest.mark.parametrize("id_", ["x", "x" * 22, "%00", "..", "x" * 500, "%ED%A0%80"])
+def test_there_is_no_other_file(id_: str, wali: Person) -> None:
+    answer = wali.get(f"chats/{wali.start()}/attachments/{id_}/")
+    assert (answer.status, answer.json["code"]) == (404, "not_found")
+
+
+def test_newcomers_do_not_see_files_from_before(wali: Person, mabel: Person) -> None:
+    uri = wali.start()
+    wali.edit_chat(uri, history="since_join")
+    before = wali.send_file(uri)
+    mabel.join(uri)
+    after = wali.send_file(uri)
+    assert [mabel.download(uri, file).status for file in (before, after)] == [404, 200]
+
+
+def test_whom_one_blocks_sends_no_files(wali: Person, mabel: Person) -> None:
+    uri = wali.start_direct(mabel)
+    file = mabel.send_file(uri)
+    wali.block(mabel)
+    assert answers(mabel, uri, file) == (403, 200)
+
+
+# What becomes of them
+
+
+def test_files_go_with_their_message(
+    wali: Person, mabel: Person, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    uri = wali.start(mabel)
+    file = wali.send_file(uri, picture())
+    assert len(stored_files()) == 2
+    with django_capture_on_commit_callbacks(execute=True):
+        tombstone = wali.erase(uri, 1)
+    assert (tombstone["message"], tombstone["attachments"]) == ("", [])
+    assert [each.download(uri, file).status for each in (wali, mabel)] == [404, 404]
+    assert wali.post(f"chats/{uri}/messages/", {"message": "", "attachments": [file["id"]]}).status == 400
+    assert stored_files() == set()
+    assert not Attachment.objects.exists()
+
+
+def test_files_stay_with_their_message_when_the_author_leaves(wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    file = mabel.send_file(uri)
+    mabel.user.delete()
+    assert wali.download(uri, file).content == b"Hello"
+
+
+def test_what_was_never_sent_is_pruned(wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    sent, old, new = wali.send_file(uri), wali.attach(uri, picture()), wali.attach(uri)
+    Attachment.objects.exclude(key=new["id"]).update(created_at=ClockTime() - timedelta(hours=25))
+    assert len(stored_files()) == 4
+    assert operations.prune_attachments() == 1
+    assert [wali.download(uri, file).status for file in (sent, old, new)] == [200, 404, 200]
+    assert len(stored_files()) == 2
+    assert operations.prune_attachments(older_than=timedelta(0)) == 1
+    assert [wali.download(uri, file).status for file in (sent, new)] == [200, 404]
+
+
+def test_what_an_account_has_not_sent_is_pruned_once_it_is_gone(wali: Person, mabel: Person) -> None:
+    wali.attach(wali.start(mabel))
+    wali.user.delete()
+    assert operations.prune_attachments() == 1
+    assert stored_files() == set()
+
+
+def test_files_are_pruned_once_their_chat_is_gone(wali: Person) -> None:
+    uri = wali.start()
+    wali.send_file(uri)
+    wali.attach(uri)
+    Chat.objects.all().delete()
+    assert operations.prune_attachments() == 2
+    assert stored_files() == set()
+
+
+class Broken(FileSystemStorage):
+    """Takes so many files, and deletes none."""
+
+    room = 0
+
+    def save(self, *args: Any, **kwargs: Any) -> str:
+        if not self.room:
+            raise OSError("No space left on device")
+        self.room -= 1
+        return super().save(*args, **kwargs)
+
+    def delete(self, name: str) -> None:
+        raise OSError("Read-only file system")
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        raise ConnectionError("No route to host")
+
+
+def storing(settings: Any, location: Path, room: int) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "broken": {"BACKEND": f"{__name__}.Broken", "OPTIONS": {"location": location}},
+    }
+    settings.BPO_CHAT = {"ATTACHMENT_STORAGE": "broken"}
+    from django.core.files.storage import storages
+
+    storages["broken"].room = room
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_where_the_storage_fails_nothing_is_left_to_be_forgotten(
+    room: int, wali: Person, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    uri = wali.start()
+    storing(settings, settings.MEDIA_ROOT, room)
+    answer = wali.upload(uri, picture())
+    assert (answer.status, answer.json["code"], answer.headers["Retry-After"]) == (503, "unavailable", "1")
+    assert len(stored_files()) == room
+    assert operations.prune_attachments(older_than=timedelta(0)) == 0
+    assert logged_errors(caplog)
+    settings.BPO_CHAT = {}
+    assert operations.prune_attachments(older_than=timedelta(0)) == 1
+    assert stored_files() == set()
+
+
+def test_where_the_storage_fails_a_message_is_deleted_all_the_same(
+    wali: Person,
+    settings: Any,
+    caplog: pytest.LogCaptureFixture,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    uri = wali.start()
+    storing(settings, settings.MEDIA_ROOT, 1)
+    file = wali.send_file(uri)
+    assert wali.download(uri, file).json["code"] == "unavailable"
+    with django_capture_on_commit_callbacks(execute=True):
+        wali.erase(uri, 1)
+    assert wali.download(uri, file).status == 404
+    assert len(stored_files()) == 1
+    assert logged_errors(caplog)
+    settings.BPO_CHAT = {}
+    assert operations.prune_attachments() == 1
+    assert stored_files() == set()
+
+
+def test_a_file_that_the_storage_has_lost_is_not_there(
+    wali: Person, caplog: pytest.LogCaptureFixture, settings: Any
+) -> None:
+    uri = wali.start()
+    file = wali.send_file(uri)
+    settings.MEDIA_ROOT = settings.MEDIA_ROOT / "elsewhere"
+    assert wali.download(uri, file).json["code"] == "not_found"
+    assert logged_errors(caplog)
+
+
+# Images
+
+
+def test_an_image_has_a_size_and_a_preview(wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    file = wali.send_file(uri, picture("PNG", (1200, 600)), "wide.png")
+    assert (file["content_type"], file["width"], file["height"], file["preview"]) == ("image/png", 1200, 600, True)
+    preview = mabel.download(uri, file, preview="true")
+    assert preview.headers["Content-Type"] == "image/webp"
+    assert opened(preview.content).size == (320, 160)
+
+
+KINDS = {
+    "image/png": lambda: [picture("PNG", mode=mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")],
+    "image/jpeg": lambda: [*(picture("JPEG", mode=mode) for mode in ("L", "RGB", "CMYK")), picture("MPO")],
+    "image/gif": lambda: [picture("GIF", mode="P"), animation()],
+    "image/webp": lambda: [picture("WEBP"), picture("WEBP", mode="RGBA")],
+}
+
+
+@pytest.mark.parametrize("content_type", KINDS)
+def test_images_of_all_kinds_that_browsers_show(content_type: str, wali: Person) -> None:
+    uri = wali.start()
+    for content in KINDS[content_type]():
+        file = wali.send_file(uri, content, "x")
+        assert (file["content_type"], file["width"], file["height"]) == (content_type, 64, 48)
+        assert opened(wali.download(uri, file, preview="true").content).size == (64, 48)
+        assert wali.download(uri, file).headers["Content-Type"] == content_type
+
+
+def test_a_transparent_image_has_a_transparent_preview(wali: Person) -> None:
+    uri = wali.start()
+    file = wali.send_file(uri, picture("PNG", mode="RGBA"))
+    assert opened(wali.download(uri, file, preview="true").content).mode == "RGBA"
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (64, 48)), (3, (64, 48)), (6, (48, 64)), (8, (48, 64))])
+def test_an_image_stands_as_its_camera_was_held(orientation: int, size: tuple[int, int], wali: Person) -> None:
+    uri = wali.start()
+    file = wali.send_file(uri, photo(orientation=orientation))
+    assert (file["width"], file["height"]) == size
+    assert opened(wali.download(uri, file, preview="true").content).size == size
+
+
+def test_a_preview_does_not_tell_where_it_was_taken(wali: Person) -> None:
+    uri = wali.start()
+    content = photo(size=(640, 480))
+    assert opened(content).getexif()
+    file = wali.send_file(uri, content)
+    assert not opened(wali.download(uri, file, preview="true").content).getexif()
+
+
+def test_what_is_no_image_has_no_preview(wali: Person) -> None:
+    uri = wali.start()
+    file = wali.send_file(uri)
+    answer = wali.download(uri, file, preview="true")
+    assert (answer.status, answer.json["code"]) == (404, "not_found")
+    assert wali.download(uri, file, preview="perhaps").status == 400
+
+
+def test_without_pillow_an_image_is_a_file_like_any_other(wali: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "has_pillow", False)
+    uri = wali.start()
+    file = wali.send_file(uri, picture(), "x.png")
+    assert (file["content_type"], file["width"], file["preview"]) == ("image/png", None, False)
+    assert wali.download(uri, file).headers["Content-Type"] == "application/octet-stream"
+
+
+# Downloading
+
+
+def test_a_browser_asks_whether_it_may_still_show_what_it_has(wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    path = f"chats/{uri}/attachments/{wali.send_file(uri)['id']}/"
+    first = mabel.get(path)
+    assert first.headers["Cache-Control"] == "private, no-cache"
+    etag = {"If-None-Match": first.headers["ETag"]}
+    again = mabel.ask("GET", path, headers=etag)
+    assert (again.status, again.content) == (304, b"")
+    wali.remove(uri, mabel)
+    assert mabel.ask("GET", path, headers=etag).status == 403
+
+
+def test_any_accept_header_will_do(wali: Person) -> None:
+    uri = wali.start()
+    file = wali.send_file(uri, picture())
+    for accepted in ("image/avif,image/webp,*/*", "image/*", "text/html"):
+        assert wali.ask("GET", f"chats/{uri}/attachments/{file['id']}/", headers={"Accept": accepted}).status == 200
+        assert wali.ask("GET", f"chats/{uri}/attachments/x/", headers={"Accept": accepted}).json["code"] == "not_found"
+
+
+def test_head_says_how_long_it_is(wali: Person) -> None:
+    uri = wali.start()
+    answer = wali.ask("HEAD", f"chats/{uri}/attachments/{wali.send_file(uri)['id']}/")
+    assert (answer.status, answer.headers["Content-Length"], answer.content) == (200, "5", b"")
+
+
+def test_from_an_asynchronous_server(live: LiveServer, wali: Person, settings: Any) -> None:
+    uri, content = wali.start(), bytes(range(256)) * 10_000
+    with httpx.Client(base_url=f"{live.http}/api/v1/chats/{uri}/", headers=wali.headers, trust_env=False) as client:
+        file = client.post("attachments/", files={"file": ("x.bin", content)}).raise_for_status().json()
+        wali.send(uri, attachments=[file["id"]])
+        answer = client.get(f"attachments/{file['id']}/")
+        assert (answer.content, answer.headers["Content-Length"]) == (content, str(len(content)))
+        assert answer.headers["Content-Disposition"] == 'attachment; filename="x.bin"'
+        with client.stream("GET", f"attachments/{file['id']}/") as half:
+            next(half.iter_raw(1000))
+
+
+def chunks() -> Iterator[bytes]:
+    yield form(file_part())
+
+
+def test_a_body_in_chunks_is_refused(live: LiveServer, wali: Person) -> None:
+    answer = httpx.post(
+        f"{live.http}/api/v1/chats/{wali.start()}/attachments/",
+        content=chunks(),
+        headers={**wali.headers, "Content-Type": FORM},
+        trust_env=False,
+    )
+    assert (answer.status_code, answer.json()["code"]) == (411, "length_required")
+
+
+# From a site's own code
+
+
+def test_a_site_may_send_files_too(wali: Person, mabel: Person, tmp_path: Path) -> None:
+    (tmp_path / "report.txt").write_text("All is well")
+    uri = wali.start(mabel)
+    with (tmp_path / "report.txt").open("rb") as file:
+        attachment = operations.upload_attachment(actor=wali.user, chat=uri, file=File(file))
+    operations.send_message(actor=wali.user, chat=uri, text="", attachments=[attachment.key])
+    [sent] = mabel.messages(uri)["results"][0]["attachments"]
+    assert (sent["name"], mabel.download(uri, sent).content) == ("report.txt", b"All is well")
+
+
+def test_a_site_has_the_same_limits(wali: Person, configure: Configure) -> None:
+    configure(ATTACHMENT_BYTES=10)
+    uri = wali.start()
+    with pytest.raises(TooLarge):
+        operations.upload_attachment(actor=wali.user, chat=uri, file=ContentFile(b"x" * 11), name="x")
+    with pytest.raises(Invalid):
+        operations.upload_attachment(actor=wali.user, chat=uri, file=ContentFile(b""), name="x")
+
+
+class NoText(Adapter):
+    def check_attachment(self, actor: Any, chat: Any, file: Any, name: str, content_type: str) -> None:
+        if content_type == "text/plain":
+            raise Invalid({"file": [f"No {name} that begins with {file.read(1)!r}."]})
+
+    def clean_message(self, actor: Any, chat: Any, text: str) -> str:
+        assert text, "It is not asked about no text."
+        return text
+
+
+def test_a_site_may_refuse_files(wali: Person, configure: Configure) -> None:
+    configure(ADAPTER=f"{__name__}.NoText")
+    uri = wali.start()
+    assert wali.upload(uri, b"Hello", "a.txt").json == {"file": ["No a.txt that begins with b'H'."]}
+    sent = wali.send(uri, "", attachments=[wali.attach(uri, picture())["id"]])
+    assert wali.download(uri, sent["attachments"][0]).content == picture()
+
+
+# Queries
+
+
+def queries(ask: Callable[[], Answer]) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        ask().done()
+    return sum(query["sql"].startswith(("SELECT", "INSERT", "UPDATE", "DELETE")) for query in captured)
+
+
+def test_files_cost_one_query_however_many_there_are(wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    wali.send(uri)
+    _token = mabel.access
+    reads: Sequence[Callable[[], Answer]] = [
+        lambda: mabel.get(f"chats/{uri}/messages/"),
+        lambda: mabel.get(f"chats/{uri}/changes/"),
+        lambda: mabel.get("chats/"),
+    ]
+    without = [queries(read) for read in reads]
+    for _ in range(3):
+        wali.send(uri, attachments=[wali.attach(uri)["id"] for _ in range(3)])
+    assert [queries(read) for read in reads] == [count + 1 for count in without]
+
+
+def test_sending_one_file_or_many_costs_the_same(wali: Person) -> None:
+    uri, _token = wali.start(), wali.access
+    ids = [wali.attach(uri)["id"] for _ in range(6)]
+
+    def send(*named: str) -> Answer:
+        return wali.post(f"chats/{uri}/messages/", {"message": "", "attachments": named})
+
+    assert queries(lambda: send(ids[0])) == queries(lambda: send(*ids[1:])) == 7

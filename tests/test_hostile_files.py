@@ -1,0 +1,176 @@
+"""Files that want to be more than files: they are refused, or stored and handed out as what harms nobody."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.utils.http import parse_header_parameters
+
+from django_bpo_chat import operations
+from django_bpo_chat.models import Attachment
+from tests.fixtures import Configure
+from tests.person import Answer, Person
+from tests.pictures import animation, bomb, photo, picture
+
+HTML = b"<!doctype html><script>alert(document.domain)</script>"
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, settings: Any) -> None:
+    settings.MEDIA_ROOT = tmp_path / "media"
+
+
+def archive() -> bytes:
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w") as zipped:
+        zipped.writestr("../../x", b"\0" * 1_000_000)
+    return file.getvalue()
+
+
+def with_text(content: bytes) -> bytes:
+    """A PNG that is a page as well, to whoever looks only for tags."""
+    return content + HTML
+
+
+DOWNLOADS: dict[str, Callable[[], bytes]] = {
+    "HTML": lambda: HTML,
+    "HTML behind white space": lambda: b"\n" * 600 + HTML,
+    "HTML in UTF-16": lambda: HTML.decode().encode("utf-16"),
+    "SVG": lambda: SVG,
+    "SVG behind a prolog": lambda: b'<?xml version="1.0"?><!DOCTYPE svg>' + SVG,
+    "XHTML": lambda: (
+        b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><script>alert(1)</script></html>'
+    ),
+    "JavaScript": lambda: b"alert(1)",
+    "a GIF that is JavaScript": lambda: b"GIF89a/*" + b"\0" * 30 + b"*/=1;alert(1)",
+    "a JPEG in name only": lambda: b"\xff\xd8\xff\xe0" + HTML,
+    "a PNG that ends early": lambda: picture("PNG", (500, 500))[:200],
+    "a PNG with a broken checksum": lambda: picture()[:40] + b"\0" + picture()[41:],
+    "a WebP of the wrong length": lambda: b"RIFF" + struct.pack("<I", 2**32 - 1) + b"WEBPVP8 " + b"\0" * 50,
+    "a PDF": lambda: b"%PDF-1.7\n1 0 obj<</OpenAction<</S/JavaScript/JS(app.alert(1))>>>>",
+    "a ZIP with a path": archive,
+    "a program": lambda: b"MZ\x90\0" + b"\0" * 100,
+    "a TIFF": lambda: picture("TIFF"),
+    "an icon": lambda: picture("ICO"),
+    "a BMP": lambda: picture("BMP"),
+    "PostScript": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(x) run",
+    "NULs": lambda: b"\0" * 1000,
+    "one byte": lambda: b"\xff",
+    "deep XML": lambda: b"<a>" * 100_000,
+    "UTF-8 that is cut off": lambda: b"x" * 4095 + "é".encode(),
+}
+
+
+def downloaded(wali: Person, uri: str, content: bytes, name: str = "x.png") -> tuple[Any, Answer]:
+    file = wali.send_file(uri, content, name)
+    return file, wali.download(uri, file)
+
+
+@pytest.mark.parametrize("name", DOWNLOADS)
+def test_what_browsers_might_run_is_never_shown(name: str, wali: Person) -> None:
+    content = DOWNLOADS[name]()
+    file, answer = downloaded(wali, wali.start(), content)
+    assert answer.content == content
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="x.png"'
+    assert_harmless(answer)
+    assert (file["width"], file["preview"]) == (None, False)
+
+
+IMAGES: dict[str, Callable[[], bytes]] = {
+    "a PNG that is a page as well": lambda: with_text(picture()),
+    "a GIF that is a page as well": lambda: with_text(animation()),
+    "a JPEG that is a page as well": lambda: with_text(photo()),
+    "a PNG that is a ZIP as well": lambda: picture() + archive(),
+}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_an_image_is_shown_as_nothing_but_an_image(name: str, wali: Person) -> None:
+    _file, answer = downloaded(wali, wali.start(), IMAGES[name](), "x.html")
+    assert answer.headers["Content-Type"] in {"image/png", "image/gif", "image/jpeg"}
+    assert answer.headers["Content-Disposition"] == 'inline; filename="x.html"'
+    assert_harmless(answer)
+
+
+def assert_harmless(answer: Answer) -> None:
+    assert answer.status == 200
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-site"
+
+
+@pytest.mark.parametrize(("width", "height"), [(50_000, 50_000), (2**31 - 1, 2**31 - 1), (1, 60_000_000)])
+def test_a_bomb_is_refused(width: int, height: int, wali: Person) -> None:
+    answer = wali.upload(wali.start(), bomb(width, height), "x.png")
+    assert (answer.status, answer.json) == (400, {"file": ["This image has too many pixels."]})
+    assert not Attachment.objects.exists()
+
+
+def test_how_many_pixels_an_image_may_have_is_a_setting(wali: Person, configure: Configure) -> None:
+    configure(IMAGE_PIXELS=64 * 48)
+    uri = wali.start()
+    assert wali.upload(uri, picture()).status == 201
+    for content in (picture(size=(64, 49)), picture("GIF", (65, 48), "P"), picture("WEBP", (64, 49))):
+        assert wali.upload(uri, content).status == 400
+
+
+NAMES = {
+    "../../x": "x",
+    "..\\..\\x": "x",
+    "C:\\fakepath\\x.png": "x.png",
+    "/etc/passwd": "passwd",
+    "a\0b.png": "ab.png",
+    "photo\u202egnp.exe": "photognp.exe",
+    "  many   spaces .txt ": "many spaces .txt",
+    "Grüße 👋🏽.txt": "Grüße 👋🏽.txt",
+    "x" * 250 + ".html": "x" * 250 + ".html",
+    "&lt;b&gt;.txt": "<b>.txt",
+    "<script>.txt": "<script>.txt",
+    "CON": "CON",
+    ".htaccess": ".htaccess",
+}
+
+
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: repr(name[:20]))
+def test_a_name_is_a_name_and_no_path(name: str, wali: Person) -> None:
+    file, _answer = downloaded(wali, wali.start(), b"Hello", name)
+    assert file["name"] == NAMES[name]
+    [stored] = [each for each in Path(default_storage.path("")).rglob("*") if each.is_file()]
+    folder, _part, stored_name = stored.relative_to(default_storage.path("")).parts
+    assert (folder, len(stored_name)) == ("bpo_chat", 32)
+
+
+@pytest.mark.parametrize("name", ["a\r\nSet-Cookie: b=c.txt", 'a"; filename="b.html', "a\\", "a;b", "é\u2028.txt"])
+def test_a_name_does_not_end_its_header(name: str, wali: Person) -> None:
+    uri = wali.start()
+    file = ContentFile(b"Hello")
+    attachment = operations.upload_attachment(actor=wali.user, chat=uri, file=file, name=name)
+    header = wali.download(uri, {"id": attachment.key}).headers["Content-Disposition"]
+    assert parse_header_parameters(header)[1]["filename"].replace("\\", "") == attachment.name
+    assert not {"\r", "\n"} & set(header)
+
+
+@pytest.mark.parametrize("name", ["..", ".", "/", "\0", "\u202e"])
+def test_what_is_no_name_is_no_file_or_gets_one(name: str, wali: Person) -> None:
+    answer = wali.upload(wali.start(), b"Hello", name)
+    assert answer.status == 400 or answer.json["name"] == "file"
+
+
+def test_where_a_file_is_stored_says_nothing_of_what_members_know(wali: Person) -> None:
+    uri = wali.start()
+    file = wali.send_file(uri, picture(), "x.html")
+    stored = [each.name for each in Path(default_storage.path("")).rglob("*") if each.is_file()]
+    assert len(stored) == 2
+    for name in stored:
+        assert not {file["id"], uri} & {name, name[:22]}
+        assert "." not in name
