@@ -875,6 +875,32 @@ def test_a_cache_that_processes_share_is_fine(settings: LazySettings, backend: s
     assert not warned_of("W021")
 
 
+FILES = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+
+
+@pytest.mark.parametrize(
+    ("storage", "others", "is_public"),
+    [
+        (FILES, {}, True),
+        (FILES, {"MEDIA_URL": "media/"}, True),
+        (FILES, {"MEDIA_ROOT": "/srv/media"}, False),
+        (FILES, {"MEDIA_ROOT": "/srv/media", "MEDIA_URL": "media/"}, True),
+        ({**FILES, "OPTIONS": {"location": "/srv/media/chat"}}, {"MEDIA_ROOT": "/srv/media", "MEDIA_URL": "m/"}, True),
+        ({**FILES, "OPTIONS": {"location": "/srv/chat"}}, {"MEDIA_ROOT": "/srv/media", "MEDIA_URL": "media/"}, False),
+        ({**FILES, "OPTIONS": {"location": "/srv/chat"}}, {}, False),
+        ({"BACKEND": "django.core.files.storage.InMemoryStorage"}, {}, False),
+        (FILES, {"BPO_CHAT": {"ATTACHMENTS_PER_MESSAGE": 0}}, False),
+    ],
+)
+def test_w022_files_that_the_world_may_see(
+    settings: LazySettings, storage: Any, others: dict[str, Any], is_public: bool
+) -> None:
+    settings.STORAGES = {**settings.STORAGES, "default": storage}
+    for name, value in {"MEDIA_ROOT": "", "MEDIA_URL": "", **others}.items():
+        setattr(settings, name, value)
+    assert bool(warned_of("W022")) is is_public
+
+
 Install = Callable[[str, str], None]
 
 
@@ -1068,6 +1094,7 @@ def test_no_odd_database_breaks_a_check(other: Other, engine: str, key: str) -> 
         ("W018", {"CHANNEL_LAYERS": {"default": CORE}}),
         ("W020", {"USE_TZ": False, "TIME_ZONE": "America/Chicago"}),
         ("W021", {"CHANNEL_LAYERS": {"default": PUBSUB}}),
+        ("W022", {"MEDIA_ROOT": "", "BASE_DIR": Path("/srv")}),
     ],
 )
 def test_the_remedy_on_the_page_silences_the_check(

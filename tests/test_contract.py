@@ -20,7 +20,7 @@ CHAT = {
 MEMBER = {"username", "role", "joined_at", "left", "version"}
 MESSAGE = {
     *("seq", "version", "user", "message", "created_at", "edited_at"),
-    *("deleted", "reply_to", "client_id", "reactions", "mentions"),
+    *("deleted", "reply_to", "client_id", "reactions", "mentions", "attachments"),
 }
 CHANGES = {"chat", "since", "version", "messages", "members", "details", "more"}
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -170,6 +170,7 @@ def test_a_message_looks_the_same_wherever_it_appears(wali: Person) -> None:
         "client_id": "a-1",
         "reactions": [],
         "mentions": [],
+        "attachments": [],
     }
     assert wali.messages(uri)["results"] == [message]
     assert wali.changes(uri, 0)["messages"] == [message]

@@ -482,7 +482,7 @@ class Story:
     has to be one.
     """
 
-    learned_under = frozenset({"access", "refresh", "uri", "chat", "token"})
+    learned_under = frozenset({"access", "refresh", "uri", "chat", "token", "id"})
 
     def __init__(self, **learned: str) -> None:
         self._learned = learned
@@ -502,7 +502,7 @@ class Story:
             assert len(documented) == len(actual), f"{name}: {actual!r}"
             for value, other in zip(documented, actual, strict=True):
                 self.compare(value, other, name)
-        elif name in self.learned_under:
+        elif name in self.learned_under and isinstance(documented, str):
             assert self._learned.setdefault(documented, actual) == actual, name
         elif name.endswith("_at") and isinstance(documented, str):
             assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", each) for each in (documented, actual))
@@ -545,13 +545,16 @@ def test_the_examples_of_the_rest_page() -> None:
         method, path, _ = story.adapt(asked.start).split(" ")
         headers = {name: story.adapt(value) for name, value in asked.headers.items()} | {"Host": "127.0.0.1:8000"}
         body, content_type = story.adapt(asked.body).encode(), headers.pop("Content-Type", "")
+        if content_type.startswith("multipart/"):
+            body = body.replace(b"\n", b"\r\n")
         answer = Client().generic(method, path, body, content_type=content_type, headers=headers)
-        assert f"HTTP/1.1 {answer.status_code} {answer.reason_phrase}" == documented.start, (asked, answer.content)
+        content = answer.getvalue().decode()
+        assert f"HTTP/1.1 {answer.status_code} {answer.reason_phrase}" == documented.start, (asked, content)
         assert documented.headers.items() <= dict(answer.headers).items()
-        if documented.body:
-            story.compare(json.loads(documented.body), answer.json())
+        if documented.headers.get("Content-Type") == "application/json":
+            story.compare(json.loads(documented.body), json.loads(content))
         else:
-            assert not answer.content
+            assert documented.body == content
 
 
 def test_the_examples_of_the_socket_page(live: LiveServer, wali: Person, mabel: Person) -> None:

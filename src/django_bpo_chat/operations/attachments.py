@@ -66,7 +66,7 @@ def check_size(size: int) -> None:
         raise TooLarge(_("A file has no more than %(most)d bytes.") % {"most": chat_settings.attachment_bytes})
 
 
-def prune_attachments(*, older_than: timedelta = timedelta(hours=24)) -> int:
+def prune_attachments(*, older_than: timedelta = timedelta(days=1)) -> int:
     """Delete the files that nobody has sent for so long, and those that belong to no message any more; how many.
 
     What cannot be deleted now is there the next time.
