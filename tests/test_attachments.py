@@ -376,6 +376,22 @@ class Broken(FileSystemStorage):
         raise ConnectionError("No route to host")
 
 
+class Interrupted(FileSystemStorage):
+    """Before a file is there, the account of its uploader is deleted, and what is left of it is pruned."""
+
+    def save(self, *args: Any, **kwargs: Any) -> str:
+        Attachment.objects.latest("pk").uploader.delete()
+        assert operations.prune_attachments() == 1
+        return super().save(*args, **kwargs)
+
+
+def test_what_is_pruned_while_it_is_stored_leaves_no_file(wali: Person, settings: Any) -> None:
+    uri = wali.start()
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": f"{__name__}.Interrupted"}}
+    assert wali.upload(uri).status == 404
+    assert stored_files() == set()
+
+
 def storing(settings: Any, location: Path, room: int) -> None:
     settings.STORAGES = {
         **settings.STORAGES,

@@ -38,7 +38,7 @@ def matches(actor: User, words: str, *, chat: str | None = None) -> MessageQuery
 
 
 def results(actor: User, found: Sequence[Message], words: str) -> list[wire.SearchResult]:
-    """What is shown of these matches, in their order; in two queries at most. What was deleted meanwhile, or is not the
+    """What is shown of these matches, in their order; in three queries at most. What was deleted meanwhile, or is not the
     actor's to see any more, is left out."""
     method = _method(words)
     messages = access.messages_with_authors().seen_by(actor).select_related("chat")

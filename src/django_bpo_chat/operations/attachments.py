@@ -147,7 +147,11 @@ def _store(attachment: Attachment, file: "File[Any]", content: Content) -> None:
         logger.exception("The storage of attachments fails")
         _discard(attachment)
         raise Unavailable from error
-    attachment.save(update_fields=["path", "preview_path"])
+    paths = {"path": attachment.path, "preview_path": attachment.preview_path}
+    if not Attachment.objects.filter(pk=attachment.pk).update(**paths):
+        # The account or the chat was deleted meanwhile, and the row was pruned before the file was there.
+        _discard(attachment)
+        raise NotFound
 
 
 def _discard(attachment: Attachment) -> bool:
