@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from . import wire
 from .adapter import get_adapter
 from .clock import ClockTime
+from .conf import chat_settings
 from .exceptions import ChatError, Invalid, NotAllowed, NotAMember, NotFound
 from .models import (
     Attachment,
@@ -68,6 +69,17 @@ def may_write(member: Membership) -> bool:
     """Not in a personal chat whose other member has blocked this one."""
     chat = member.chat
     return not (chat.is_direct and Block.objects.within(chat).filter(blocked=member.user_id).exists())
+
+
+def uploader(actor: User, uri: str) -> Membership:
+    """The actor's membership, with which they may add files, if the site takes any.
+
+    Raises ``NotAllowed``, ``NotAMember`` or ``NotFound``.
+    """
+    member = membership(actor, uri)
+    if not (chat_settings.attachments_per_message and may_write(member)):
+        raise NotAllowed
+    return member
 
 
 def check_may_write(actor: User, uri: str) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import puremagic
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import Storage, storages
+from django.utils.translation import gettext_lazy as _
 
 from .conf import chat_settings
+from .exceptions import TooLarge
 from .images import read_picture
 
 UNKNOWN_TYPE = "application/octet-stream"
@@ -68,6 +70,13 @@ def _is_text(head: bytes) -> bool:
             return False
         text = head[: error.start].decode()
     return "\0" not in text
+
+
+def check_size(size: int) -> None:
+    """Of a file, or of what has been read of it so far. Raises ``TooLarge``."""
+    most = chat_settings.attachment_bytes
+    if size > most:
+        raise TooLarge(_("A file has no more than %(most)d bytes.") % {"most": most})
 
 
 def storage() -> Storage:

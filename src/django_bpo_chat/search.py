@@ -38,8 +38,8 @@ def matches(actor: User, words: str, *, chat: str | None = None) -> MessageQuery
 
 
 def results(actor: User, found: Sequence[Message], words: str) -> list[wire.SearchResult]:
-    """What is shown of these matches, in their order; in three queries at most. What was deleted meanwhile, or is not the
-    actor's to see any more, is left out."""
+    """What is shown of these matches, in their order; in three queries at most. What was deleted meanwhile, or is not
+    the actor's to see any more, is left out."""
     method = _method(words)
     messages = access.messages_with_authors().seen_by(actor).select_related("chat")
     chosen = messages.filter(pk__in=[each.pk for each in found], deleted_at=None)

@@ -13,7 +13,7 @@ from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
 
 from ..exceptions import Invalid, LengthRequired, ParseError
-from ..operations import attachments
+from ..files import check_size
 
 FIELD = "file"
 
@@ -36,7 +36,7 @@ class OneFile(FileUploadHandler):
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
         """Hands it on to the site's own handlers."""
-        attachments.check_size(start + len(raw_data))
+        check_size(start + len(raw_data))
         return raw_data
 
     def file_complete(self, file_size: int) -> None:
@@ -69,7 +69,7 @@ def _check_length(request: Request) -> None:
     length = request.META.get("CONTENT_LENGTH") or ""
     if not length.isdecimal():
         raise LengthRequired
-    attachments.check_size(int(length[:18]) - MOST_OTHER_BYTES)
+    check_size(int(length[:18]) - MOST_OTHER_BYTES)
 
 
 def _parsed(request: Request) -> Any:

@@ -15,7 +15,6 @@ from ..downloads import file_response
 from ..exceptions import NotFound
 from ..http import Anything, ChatAPIView, absolute_url
 from ..models import Row
-from ..operations import attachments
 from ..serializers import (
     BIGGEST,
     AttachmentQuery,
@@ -204,7 +203,7 @@ class MessagesView(ChatAPIView):
 
 class AttachmentsView(ChatAPIView):
     def post(self, request: Request, uri: str) -> Response:
-        attachments.check_may_upload(self.user, uri)  # before a large body is read
+        access.uploader(self.user, uri)  # before a large body is read
         with read_file(request) as file:
             attachment = operations.upload_attachment(actor=self.user, chat=uri, file=file)
         return Response(wire.attachment(attachment), status=201)

@@ -17,7 +17,7 @@ from .. import access, files
 from ..adapter import get_adapter
 from ..clock import ClockTime
 from ..conf import chat_settings
-from ..exceptions import Invalid, NotAllowed, NotFound, TooLarge, Unavailable
+from ..exceptions import Invalid, NotFound, Unavailable
 from ..files import Content
 from ..images import TooManyPixels
 from ..models import Attachment, Membership, Message
@@ -39,9 +39,9 @@ def upload_attachment(*, actor: User, chat: str, file: "File[Any]", name: str = 
     files, or one is blocked by the other one of a personal chat), ``NotAMember``, ``NotFound``, and ``Unavailable``
     where the storage fails.
     """
-    member = check_may_upload(actor, chat)
+    member = access.uploader(actor, chat)
     name = texts.clean_file_name(name or file.name or "")
-    check_size(file.size)
+    files.check_size(file.size)
     if not file.size:
         raise _refused(_("This file is empty."))
     content = _content(file, name)
@@ -50,20 +50,6 @@ def upload_attachment(*, actor: User, chat: str, file: "File[Any]", name: str = 
     attachment = _reserve(member, name, file.size, content)
     _store(attachment, file, content)
     return attachment
-
-
-def check_may_upload(actor: User, chat: str) -> Membership:
-    """The actor's membership. Raises ``NotAllowed``, ``NotAMember`` or ``NotFound``."""
-    member = access.membership(actor, chat)
-    if not (chat_settings.attachments_per_message and access.may_write(member)):
-        raise NotAllowed
-    return member
-
-
-def check_size(size: int) -> None:
-    """Of what has been read of a file so far. Raises ``TooLarge``."""
-    if size > chat_settings.attachment_bytes:
-        raise TooLarge(_("A file has no more than %(most)d bytes.") % {"most": chat_settings.attachment_bytes})
 
 
 def prune_attachments(*, older_than: timedelta = timedelta(days=1)) -> int:
