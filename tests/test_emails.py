@@ -41,6 +41,8 @@ def test_no_answer_shows_an_email_but_ones_own(wali: Person, mabel: Person, otis
         "members": [wali.get(f"{chat}/members/")],
         "messages": [wali.get(f"{chat}/messages/"), wali.post(f"{chat}/messages/", {"message": "Hello"})],
         "search": [wali.get("search/", q="Hello"), otis.get("search/", q="Hello")],
+        "attachments": [wali.upload(uri), wali.upload("x")],
+        "attachment": [wali.get(f"{chat}/attachments/x/"), wali.download(uri, wali.send_file(uri))],
         "reaction": [wali.put(f"{chat}/messages/{seq}/reactions/%F0%9F%91%8D/") for seq in (1, 2)],
         "report": [wali.post(f"{chat}/messages/{seq}/report/", {"reason": "Spam"}) for seq in (1, 2)],
         "message": [wali.delete(f"{chat}/messages/{seq}/") for seq in (1, 2, 3)],
