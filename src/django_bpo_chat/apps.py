@@ -1,4 +1,4 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.utils.translation import gettext_lazy as _
 
 
@@ -12,3 +12,6 @@ class ChatConfig(AppConfig):
         from . import checks, receivers  # noqa: F401  (importing the checks registers them)
 
         receivers.connect()
+        if apps.is_installed("drf_spectacular"):
+            from .accounts import schema as _accounts  # noqa: F401  (importing them describes the views)
+            from .api import schema as _api  # noqa: F401

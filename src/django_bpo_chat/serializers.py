@@ -105,9 +105,9 @@ class QueryNumberField(serializers.IntegerField):
 
 
 class StartChatInput(serializers.Serializer[Any]):
-    username = TextField(required=False)
-    title = TextField(required=False)
-    members = NamesField(required=False)
+    username = TextField(required=False, help_text="With whom the personal chat is; nothing else is said then.")
+    title = TextField(required=False, help_text="Up to 200 characters.")
+    members = NamesField(required=False, help_text="Up to 50 usernames, one's own and repeats not counted.")
 
     def validate(self, attrs: Data) -> Data:
         if "username" in attrs and (attrs.get("title") or attrs.get("members")):
@@ -116,12 +116,12 @@ class StartChatInput(serializers.Serializer[Any]):
 
 
 class PatchChatInput(serializers.Serializer[Any]):
-    """Either a ``username`` to join or add (or nothing at all: oneself), or what to edit."""
+    """Either a `username` to join or add (or nothing at all: oneself), or what to edit."""
 
     username = TextField(required=False)
-    title = TextField(required=False)
-    joinable = FlagField(required=False)
-    history = TextField(required=False)
+    title = TextField(required=False, help_text="Up to 200 characters.")
+    joinable = FlagField(required=False, help_text="Whether the address lets people in.")
+    history = TextField(required=False, help_text="`full` or `since_join`: what who joins from now on may see.")
 
     def validate(self, attrs: Data) -> Data:
         given = {"username", "title", "joinable", "history"} & attrs.keys()  # whatever else a site asks for
@@ -142,19 +142,27 @@ def _something(given: Given) -> Given:
     return given
 
 
+TEXT = "1 to 4,000 characters after the white space around it is gone; empty at most where there are files."
+
+
 class SendMessageInput(serializers.Serializer[Any]):
-    message = TextField()
-    client_id = TextField(required=False, allow_null=True, max_length=CLIENT_ID_LENGTH)
-    reply_to = NumberField(required=False, allow_null=True)
-    attachments = NamesField(required=False, allow_null=True)
+    message = TextField(help_text=TEXT)
+    client_id = TextField(
+        required=False,
+        allow_null=True,
+        max_length=CLIENT_ID_LENGTH,
+        help_text="Printable characters, another one for each message: what is sent again is stored once.",
+    )
+    reply_to = NumberField(required=False, allow_null=True, help_text="The `seq` of a message of this chat.")
+    attachments = NamesField(required=False, allow_null=True, help_text="Files by their `id`, at most ten by default.")
 
 
 class EditMessageInput(serializers.Serializer[Any]):
-    message = TextField()
+    message = TextField(help_text=TEXT)
 
 
 class MarkReadInput(serializers.Serializer[Any]):
-    seq = NumberField()
+    seq = NumberField(help_text="The last message that counts as read.")
 
 
 class PreferencesInput(serializers.Serializer[Any]):
@@ -167,42 +175,40 @@ class PreferencesInput(serializers.Serializer[Any]):
 
 
 class RoleInput(serializers.Serializer[Any]):
-    role = TextField()
+    role = TextField(help_text="`admin`, `member` or `owner`.")
 
 
 class InviteInput(serializers.Serializer[Any]):
-    expires_in = NumberField(required=False, allow_null=True)
-    max_uses = NumberField(required=False, allow_null=True)
+    expires_in = NumberField(required=False, allow_null=True, help_text="In seconds; without it, never.")
+    max_uses = NumberField(required=False, allow_null=True, help_text="How many may come in; without it, any number.")
 
 
 class ReportInput(serializers.Serializer[Any]):
-    reason = TextField()
+    reason = TextField(help_text="Up to 1,000 characters.")
 
 
 # Query strings
 
 
 class PageQuery(serializers.Serializer[Any]):
-    """``limit`` is at most 200; more is as much as there is."""
-
-    limit = QueryNumberField(default=50, min_value=1)
+    limit = QueryNumberField(default=50, min_value=1, help_text="At most 200; more is as much as there is.")
 
     def validate_limit(self, limit: int) -> int:
         return min(limit, MAX_ROWS)
 
 
 class AttachmentQuery(serializers.Serializer[Any]):
-    preview = serializers.BooleanField(default=False)
+    preview = serializers.BooleanField(default=False, help_text="Whether it is to be the small picture of it.")
 
 
 class PeopleQuery(serializers.Serializer[Any]):
-    q = TextField(default="", max_length=255)
+    q = TextField(default="", max_length=255, help_text="How their usernames begin.")
 
 
 class MessagesQuery(PageQuery):
-    before = QueryNumberField()
-    after = QueryNumberField()
-    around = QueryNumberField()
+    before = QueryNumberField(help_text="Those right before this `seq`.")
+    after = QueryNumberField(help_text="Those right after this `seq`.")
+    around = QueryNumberField(help_text="Those on both sides of this `seq`, and itself.")
 
     def validate(self, attrs: Data) -> Data:
         if len({"before", "after", "around"} & attrs.keys()) > 1:
@@ -211,10 +217,12 @@ class MessagesQuery(PageQuery):
 
 
 class SearchQuery(serializers.Serializer[Any]):
-    q = serializers.CharField(max_length=SEARCH_LENGTH)
-    chat = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False)
+    q = serializers.CharField(max_length=SEARCH_LENGTH, help_text="Words, all of which have to match.")
+    chat = serializers.CharField(
+        required=False, allow_blank=True, trim_whitespace=False, help_text="The one chat to look in."
+    )
 
 
 class ChangesQuery(PageQuery):
-    since = QueryNumberField(default=0)
-    limit = QueryNumberField(default=MAX_ROWS, min_value=1)
+    since = QueryNumberField(default=0, help_text="The version up to which the client knows everything.")
+    limit = QueryNumberField(default=MAX_ROWS, min_value=1, help_text="How many rows at most.")

@@ -5,13 +5,14 @@ The work is the same operation or read that the HTTP door calls.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from .. import access, operations, wire
 from ..conf import chat_settings
+from ..models import CLIENT_ID_LENGTH
 from ..serializers import Data, MarkReadInput, NamesField, NumberField, TextField, validated
 from ..users import User
 from .presence import visible_users
@@ -31,6 +32,8 @@ Result = dict[str, Any]
 
 class IdField(serializers.Field[Any, Any, Any, Any]):
     """The client's name for its own frame, returned in the answer."""
+
+    json_schema: ClassVar = {"type": ["integer", "string"], "maxLength": CLIENT_ID_LENGTH}
 
     def to_internal_value(self, data: Any) -> Any:
         if not is_frame_id(data):
