@@ -205,6 +205,10 @@ RUN_BY: dict[str, dict[str, str]] = {
         "A page of the site": "test_a_page_of_the_site",
         "A page on another origin": "test_a_page_on_another_origin",
     },
+    "openapi.md": {
+        "On your site": "test_the_documents_of_a_site",
+        "# mysite/names.py": "test_the_documents_of_a_site",
+    },
     "operations.md": {
         "pycon": "test_the_examples_of_the_operations_page",
         "From async code": "test_the_async_code_of_the_operations_page",
@@ -900,6 +904,54 @@ def test_the_commands_of_the_checks_page(project: Project) -> None:
     project.follow(blocks(README, "python", below=INTEGRATION))
     [key] = project.follow(blocks(DOCS / "checks.md", "sh"))
     assert len(key.strip()) >= 64
+
+
+@pytest.mark.processes
+def test_the_documents_of_a_site(project: Project) -> None:
+    project.run("django-admin startproject mysite")
+    project.run("cd mysite")
+    project.follow(blocks(README, "python", below=INTEGRATION))
+    written = blocks(DOCS / "openapi.md", "python", "sh")
+    settings, urls, names = [block.text for block in written if block.language == "python"]
+    project.write(settings)
+    urls_file = Path(str(project.cwd)) / "mysite" / "urls.py"
+    urls_file.write_text(urls + ITS_OWN_MESSAGES)
+    [command] = [line for block in written for line in block.text.splitlines() if line.startswith("python ")]
+    with pytest.raises(subprocess.CalledProcessError):  # of two schemas of one name
+        project.run(command)
+    project.write(names)
+    urls_file.write_text(f"from . import names\n{urls_file.read_text()}")
+    project.run(command)
+    document = (Path(str(project.cwd)) / "openapi.yaml").read_text()
+    assert "    Message:" in document
+    assert "    ChatMessage:" in document
+
+    urls_file.write_text(urls)
+    project.run("python manage.py migrate")
+    project.run("uvicorn mysite.asgi:application")
+    site = f"http://127.0.0.1:{project.port}/api"
+    assert "send_message" in httpx.get(f"{site}/schema/").raise_for_status().text
+    assert httpx.get(f"{site}/asyncapi/").raise_for_status().json()["asyncapi"] == "3.0.0"
+    page = httpx.get(f"{site}/docs/").raise_for_status().text
+    scripts = re.findall(r'src="(/[^"]+)"', page)
+    assert [httpx.get(f"http://127.0.0.1:{project.port}{each}").status_code for each in scripts] == [200, 200]
+    assert "//cdn" not in page
+
+
+ITS_OWN_MESSAGES = """
+from rest_framework import generics, serializers
+
+
+class Message(serializers.Serializer):
+    text = serializers.CharField()
+
+
+class MessageView(generics.RetrieveAPIView):
+    serializer_class = Message
+
+
+urlpatterns += [path("message/", MessageView.as_view())]
+"""
 
 
 # Clients

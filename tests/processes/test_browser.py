@@ -105,3 +105,16 @@ def test_a_text_typed_in_one_window_appears_in_the_other(chromium: Browser, tmp_
             assert {text: window.count(text) for text in texts} == dict.fromkeys(texts, 1)
             assert window.is_still_the_same_page
             assert not window.complaints
+
+
+def test_the_api_is_shown_and_can_be_tried(chromium: Browser, tmp_path: Path) -> None:
+    with Demo(DATABASE_URL=f"sqlite:///{tmp_path / 'demo.sqlite3'}") as demo:
+        window = Window(chromium, f"{demo.http}/api/v1/docs/")
+        log_in = window.page.locator("#operations-Accounts-log_in")
+        log_in.click()
+        log_in.locator(".try-out__btn").click()
+        log_in.locator("textarea").fill('{"email": "otis@example.com", "password": "password123"}')
+        log_in.locator(".execute").click()
+        log_in.locator(".live-responses-table .response-col_status", has_text="200").wait_for()
+        assert window.page.locator(".opblock").count() > 30
+        assert not window.complaints
