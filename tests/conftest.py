@@ -6,10 +6,26 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.documents import Witness
 from tests.servers import LiveServer, Server, database_url
 from tests.services import Valkey
 
 pytest_plugins = ["tests.fixtures"]
+
+
+@pytest.fixture(scope="session")
+def witness() -> Iterator[Witness]:
+    witness = Witness()
+    with witness.listening():
+        yield witness
+
+
+@pytest.fixture(autouse=True)
+def all_that_is_answered_is_documented(witness: Witness) -> Iterator[None]:
+    """Over HTTP and over sockets, whatever a test is about."""
+    witness.complaints.clear()
+    yield
+    assert witness.complaints == []
 
 
 @pytest.fixture(scope="session")
