@@ -27,7 +27,8 @@ from .http import CODES, ChatAPIView
 from .serializers import TextField
 from .shapes import ADDRESS, HANDLE, Shape
 
-JSON = "application/json"
+JSON, FORM = "application/json", "multipart/form-data"
+BINARY = {"type": "string", "format": "binary"}
 
 SerializerClass = type[Serializer[Any]]
 Dict = dict[str, Any]
@@ -52,9 +53,9 @@ STATUSES = {
     404: Status("NotFound", "There is no such thing, or the caller may not know of it."),
     406: Status("NotAcceptable", "The client does not accept JSON."),
     409: Status("Conflict", "Another text was sent under this `client_id`."),
-    411: Status("LengthRequired", "A body in chunks, behind WSGI."),
-    413: Status("TooLarge", "More than 64 KiB."),
-    415: Status("UnsupportedMediaType", "The content type is not JSON, or its charset not UTF-8."),
+    411: Status("LengthRequired", "A body in chunks, behind WSGI, or of an upload."),
+    413: Status("TooLarge", "More than 64 KiB, or more than a file may have."),
+    415: Status("UnsupportedMediaType", "The content type is not the one of the body here, or its charset not UTF-8."),
     429: Status("Throttled", "Too many requests, by the site's limits.", {"Retry-After": False}),
     503: Status("Unavailable", "The database is away or busy. Repeat it later.", {"Retry-After": True}),
 }
@@ -105,8 +106,15 @@ class Page:
     pagination_class: type[Any] | None = None
 
 
-Answer = type[Shape] | tuple[type[Shape], ...] | Page | Dict | None
-"""A shape, one of several, a page, a schema as it is, or nothing."""
+@dataclass(frozen=True, slots=True)
+class File:
+    """An answer that is a file of one of these types."""
+
+    media_types: tuple[str, ...]
+
+
+Answer = type[Shape] | tuple[type[Shape], ...] | Page | File | Dict | None
+"""A shape, one of several, a page, a file, a schema as it is, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +122,9 @@ class Operation:
     """What one verb of a view does.
 
     ``body`` names inputs by their class, or by their key in ``BPO_CHAT["SERIALIZERS"]``; of several, either will do.
-    ``examples`` are bodies by what they say. A ``public`` one asks nobody who they are. ``errors`` are the statuses
-    with which it may be refused, besides those that go without saying.
+    ``examples`` are bodies by what they say. ``form`` is the schema of a body that is a form with a file. A ``public``
+    one asks nobody who they are. ``errors`` are the statuses with which it may be refused, besides those that go
+    without saying.
     """
 
     id: str
@@ -126,6 +135,7 @@ class Operation:
     query: SerializerClass | None = None
     body: tuple[SerializerClass | str, ...] = ()
     examples: Mapping[str, Any] = field(default_factory=dict)
+    form: Dict | None = None
     errors: tuple[int, ...] = ()
     public: bool = False
 
@@ -137,9 +147,10 @@ class Operation:
         """The statuses with which it may be refused, with or without parameters in its path."""
         asking = () if self.public else (401, 403)
         looking_up = (404,) if names_something else ()
-        reading = (400, 411, 413, 415) if self.body else ()
+        reading = (400, 411, 413, 415) if self.body or self.form else ()
         choosing = (400,) if self.query or self.page else ()
-        return sorted({*asking, *looking_up, *reading, *choosing, *self.errors, 406, 429, 503})
+        negotiating = () if any(isinstance(each, File) for each in self.answers.values()) else (406,)
+        return sorted({*asking, *looking_up, *reading, *choosing, *negotiating, *self.errors, 429, 503})
 
 
 def describe(operations: Mapping[type[ChatAPIView], Mapping[str, Operation]]) -> None:
@@ -154,6 +165,7 @@ PATH: dict[str, tuple[Dict, str]] = {
     "username": ({"type": "string"}, HANDLE),
     "emoji": ({"type": "string"}, "An emoji of Unicode's list."),
     "token": ({"type": "string"}, "That of an invite."),
+    "key": ({"type": "string"}, "The `id` of a file."),
 }
 """The parameters in paths, and what they are."""
 
@@ -181,7 +193,7 @@ class ChatSchema(AutoSchema):
         made: Dict = super().get_operation(path, path_regex, path_prefix, method, registry) or {}
         if self.described.page:
             made["parameters"] = made.get("parameters", []) + self._page_parameters()
-        if any(_requires_something(each) for each in self._bodies()):
+        if self.described.form or any(_requires_something(each) for each in self._bodies()):
             made["requestBody"]["required"] = True
         refusals = self.described.refusals(names_something=bool(self._path_parameters()))
         made["responses"] |= {str(status): self._refusal(status) for status in refusals}
@@ -204,6 +216,8 @@ class ChatSchema(AutoSchema):
 
     def get_request_serializer(self) -> Any:
         """By their reference: drf-spectacular would take the bodies of PATCH for partial ones."""
+        if self.described.form:
+            return {FORM: OpenApiRequest(self.described.form)}
         refs = [self.resolve_serializer(each, "request").ref for each in self._bodies()]
         return {JSON: OpenApiRequest(refs[0] if len(refs) == 1 else {"anyOf": refs})} if refs else None
 
@@ -215,7 +229,9 @@ class ChatSchema(AutoSchema):
 
     def get_response_serializers(self) -> Any:
         return {
-            status: OpenApiResponse(self._answer(answer), HTTPStatus(status).phrase)
+            (status, *answer.media_types) if isinstance(answer, File) else status: OpenApiResponse(
+                self._answer(answer), HTTPStatus(status).phrase
+            )
             for status, answer in self.described.answers.items()
         }
 
@@ -232,6 +248,8 @@ class ChatSchema(AutoSchema):
     def _answer(self, answer: Answer) -> Any:
         if isinstance(answer, Page):
             return self._page(answer)
+        if isinstance(answer, File):
+            return BINARY
         if isinstance(answer, tuple):
             return {"oneOf": [self.resolve_serializer(each, "response").ref for each in answer]}
         return answer

@@ -54,6 +54,28 @@ class Reaction(Shape):
     usernames = serializers.ListField(child=TextField(), help_text="In the order in which they came.")
 
 
+class Attachment(Shape):
+    """A file."""
+
+    example = {
+        "id": "vT3sQ9wLx2YbN7kRz5MhAA",
+        "name": "list.txt",
+        "content_type": "text/plain",
+        "size": 17,
+        "width": None,
+        "height": None,
+        "preview": False,
+    }
+
+    id = TextField(help_text="For a message to name it, and for its address.")
+    name = TextField(help_text="What its uploader calls it.")
+    content_type = TextField(help_text="What it is, found from its bytes.")
+    size = NumberField(help_text="In bytes.")
+    width = NumberField(allow_null=True, help_text="In pixels, of an image.")
+    height = NumberField(allow_null=True, help_text="In pixels, of an image.")
+    preview = FlagField(help_text="Whether there is a small picture of it.")
+
+
 class Message(Shape):
     """A message, or the tombstone of one that was deleted."""
 
@@ -69,6 +91,7 @@ class Message(Shape):
         "client_id": None,
         "reactions": [Reaction.example],
         "mentions": [],
+        "attachments": [],
     }
 
     seq = NumberField(help_text="1, 2, 3… in its chat, without a hole: its place, and its name in URLs.")
@@ -82,6 +105,7 @@ class Message(Shape):
     client_id = TextField(allow_null=True, help_text="What its sender gave.")
     reactions = Reaction(many=True)
     mentions = serializers.ListField(child=TextField(), help_text="The usernames of the members whom the text names.")
+    attachments = Attachment(many=True)
 
 
 class Member(Shape):

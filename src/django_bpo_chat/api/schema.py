@@ -3,8 +3,11 @@
 from typing import Any
 
 from .. import shapes
-from ..openapi import Operation, Page, describe
+from ..files import UNKNOWN_TYPE
+from ..images import TYPES
+from ..openapi import BINARY, File, Operation, Page, describe
 from ..serializers import (
+    AttachmentQuery,
     ChangesQuery,
     InviteInput,
     MarkReadInput,
@@ -17,11 +20,14 @@ from ..serializers import (
 )
 from . import views
 from .pagination import KeysetPagination
+from .uploads import FIELD
 
-CHATS, MEMBERS, MESSAGES, READING, PEOPLE = "Chats", "Members", "Messages", "Reading", "People"
+CHATS, MEMBERS, MESSAGES, FILES, READING, PEOPLE = "Chats", "Members", "Messages", "Files", "Reading", "People"
 
 CHANGED_NOTHING = "Done again, it changes nothing."
 NOTHING: dict[str, Any] = {"type": "object", "maxProperties": 0}
+ONE_FILE = {"type": "object", "properties": {FIELD: BINARY}, "required": [FIELD]}
+DOWNLOAD = File((UNKNOWN_TYPE, *sorted(set(TYPES.values()))))
 
 describe(
     {
@@ -186,6 +192,26 @@ describe(
                 CHANGED_NOTHING,
                 errors=(400,),
             ),
+        },
+        views.AttachmentsView: {
+            "POST": Operation(
+                "upload_attachment",
+                FILES,
+                "Upload a file",
+                {201: shapes.Attachment},
+                "It is nobody else's to see until it is sent with a message.",
+                form=ONE_FILE,
+            )
+        },
+        views.AttachmentView: {
+            "GET": Operation(
+                "download_attachment",
+                FILES,
+                "Download a file",
+                {200: DOWNLOAD, 304: None},
+                "Images come with their own content type, all else as a download.",
+                query=AttachmentQuery,
+            )
         },
         views.UnreadView: {
             "PUT": Operation(
