@@ -21,6 +21,7 @@ DEFAULTS: dict[str, Any] = {
     "BUS": "django_bpo_chat.live.bus.publish",
     "CHANNEL_LAYER": "default",
     "DATABASE_THREADS": 4,
+    "DELETED_USERS_MESSAGES": "keep",
     "HANDLE_FIELD": None,
     "HEARTBEAT_SECONDS": 25,
     "HELLO_SECONDS": 10,
@@ -96,6 +97,11 @@ class ChatSettings:
     def database_threads(self) -> int:
         """How many threads (and so database connections) a process keeps for its sockets."""
         return cast("int", self._get("DATABASE_THREADS"))
+
+    @property
+    def deleted_users_messages(self) -> str:
+        """What becomes of messages whose author's account is deleted: ``"keep"`` or ``"delete"``."""
+        return cast("str", self._get("DELETED_USERS_MESSAGES"))
 
     @property
     def handle_field(self) -> str | None:

@@ -47,6 +47,7 @@ def changes_envelope(changes: wire.Changes) -> Envelope:
         "version": changes.version,
         "frame": wire.frame("changes", wire.changes(changes)),
         "lowest_seq": min((row.seq for row in changes.messages), default=None),
+        "highest_seq": max((row.seq for row in changes.messages), default=None),
         "joined": [(user_key(row.user_id), row.first_seq) for row in changes.members if row.is_present],
         "left": [
             (user_key(row.user_id), row.version, _farewell(changes, row))

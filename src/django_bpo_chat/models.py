@@ -4,13 +4,13 @@ import hashlib
 import re
 import secrets
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 
 from django.conf import settings
 from django.db import models, router
-from django.db.models import BinaryField, Count, F, Max, OuterRef, Q, Subquery
-from django.db.models.functions import Cast, Coalesce
+from django.db.models import BinaryField, Count, Exists, F, Max, OuterRef, Q, Subquery
+from django.db.models.functions import Cast, Coalesce, Greatest
 from django.utils.translation import gettext_lazy as _
 
 from .clock import ClockTime
@@ -69,6 +69,11 @@ class ChatQuerySet(models.QuerySet["Chat"]):
         """The chat of that uri; none for what cannot be one (a NUL must not reach the database)."""
         return self.filter(uri=uri) if URI_PATTERN.fullmatch(uri) else self.none()
 
+    def with_messages_older_than(self, age: timedelta) -> "ChatQuerySet":
+        """Where the first message that is no part of what was pruned is so old."""
+        following = Message.objects.filter(chat=OuterRef("pk"), seq=OuterRef("pruned_seq") + 1)
+        return self.filter(Exists(following.older_than(age)))
+
     def changed_since(self, moment: datetime) -> "ChatQuerySet":
         return self.filter(changed_at__gte=moment)
 
@@ -97,6 +102,7 @@ class Chat(models.Model):
     version = models.PositiveBigIntegerField(default=1)
     details_version = models.PositiveBigIntegerField(default=1)
     last_seq = models.PositiveBigIntegerField(default=0)
+    pruned_seq = models.PositiveBigIntegerField(default=0, editable=False)
     member_count = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(db_default=ClockTime())
     changed_at = models.DateTimeField(db_default=ClockTime())
@@ -167,11 +173,13 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
     def with_counts(self) -> "MembershipQuerySet":
         """``unread_count``: messages beyond the read mark that are still there; ``mention_count``: those of them that
         mention the member."""
-        beyond = {"chat": OuterRef("chat"), "seq__gt": OuterRef("read_seq")}
+        # Up to where a chat was pruned there are tombstones only, which need not be counted.
+        mark = Greatest("read_seq", "chat__pruned_seq")
+        beyond = {"chat": OuterRef("chat"), "seq__gt": OuterRef("mark")}
         tombstones = Message.objects.filter(deleted_at__isnull=False, **beyond)
         mentions = Mention.objects.filter(user=OuterRef("user"), **beyond)
-        return self.annotate(  # type: ignore[no-redef]  # declared on the model
-            unread_count=F("chat__last_seq") - F("read_seq") - _count(tombstones),
+        return self.alias(mark=mark).annotate(  # type: ignore[no-redef]  # declared on the model
+            unread_count=F("chat__last_seq") - F("mark") - _count(tombstones),
             mention_count=_count(mentions),
         )
 
@@ -256,6 +264,10 @@ class MessageQuerySet(models.QuerySet["Message"]):
 
     def changed(self, since: int, version: int) -> "MessageQuerySet":
         return self.filter(version__gt=since, version__lte=version).order_by("version", "seq")
+
+    def older_than(self, age: timedelta) -> "MessageQuerySet":
+        """In one chat, those of its beginning: times follow seqs."""
+        return self.filter(created_at__lt=ClockTime() - age)
 
 
 class MessageManager(PrimaryManager["Message"]):

@@ -101,6 +101,7 @@ VALUES: dict[str, Kind] = {
     "BUS": PATH,
     "CHANNEL_LAYER": Kind("the name of one of CHANNEL_LAYERS", _is_layer),
     "DATABASE_THREADS": Kind("a whole number above 0", lambda value: _is_whole(value) and value > 0),
+    "DELETED_USERS_MESSAGES": Kind('"keep" or "delete"', lambda value: value in ("keep", "delete")),
     "HANDLE_FIELD": Kind("the name of a field, or None", lambda value: value is None or _is_text(value)),
     "HEARTBEAT_SECONDS": SECONDS,
     "HELLO_SECONDS": SECONDS,

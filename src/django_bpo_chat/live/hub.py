@@ -457,10 +457,11 @@ def _tells_who_types(room: Room) -> bool:
 
 
 def _hidden_frame(changes: Envelope) -> str:
-    """What a member is told of changes of which they may not see all: of one version nothing, of a page of several
-    only where it ends, so that they resume and get their share."""
+    """What a member is told of changes of which they may not see all: of one message nothing, of several only the
+    version where they end, so that they resume and get their share."""
     version = changes["version"]
-    since = changes["since"] if changes["since"] == version - 1 else version
+    is_one = changes["since"] == version - 1 and changes["lowest_seq"] == changes.get("highest_seq")
+    since = changes["since"] if is_one else version
     return wire.frame("changes", wire.nothing_visible(changes["chat"], since, version))
 
 

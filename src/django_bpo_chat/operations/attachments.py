@@ -81,11 +81,12 @@ def attach(message: Message, sender: User, keys: Sequence[str]) -> None:
     message.loaded_attachments = attachments
 
 
-def detach(message: Message) -> None:
-    """Nothing of what a message had is kept, nor seen from now on."""
-    attachments = list(message.shown_attachments)
-    message.attachments.update(message=None, uploader=None)
-    message.has_attachments = False
+def detach(messages: Sequence[Message]) -> None:
+    """Nothing of what these had is kept, nor seen from now on."""
+    attachments = [each for message in messages for each in message.shown_attachments]
+    if not attachments:
+        return
+    Attachment.objects.filter(message__in=messages).update(message=None, uploader=None)
 
     def discard() -> None:
         for each in attachments:

@@ -102,6 +102,14 @@ class Change:
         message.save(update_fields=[*fields, "version"] if message.pk else None)
         self.changed_messages.append(message)
 
+    def save_messages(self, messages: Sequence[Message], **values: Any) -> None:
+        """Give all of these the same values, in one statement."""
+        values["version"] = self.version
+        Message.objects.filter(pk__in=[message.pk for message in messages]).update(**values)
+        for message in messages:
+            vars(message).update(values)
+        self.changed_messages.extend(messages)
+
     def save_member(self, membership: Membership, *fields: str) -> None:
         """Save only these fields, since read marks move without the chat's lock; a new row is saved whole."""
         membership.version = self.version
@@ -119,6 +127,12 @@ class Change:
     def count_members(self, difference: int) -> None:
         self.chat.member_count += difference
         self._counters.add("member_count")
+
+    def prune_to(self, seq: int) -> None:
+        """All messages up to this one are tombstones."""
+        self.chat.pruned_seq = seq
+        self._counters.add("pruned_seq")
+        self.note()
 
     def note(self) -> None:
         """Something has changed that no member is shown, such as a ban: their ``changes`` are empty."""

@@ -7,12 +7,14 @@ from django.db.models import F, Value
 from django.db.models.functions import Concat
 
 from .. import access, signals
+from ..conf import chat_settings
 from ..exceptions import NotAllowed, NotAuthenticated, NotFound
 from ..locks import lock_first
 from ..models import OWNER, Chat, Membership, lock_order
 from ..users import User, active, handle, rows_of_users
 from . import texts
 from .change import Change, changing
+from .retention import delete_messages_of, lock_chats_of
 
 RELEASED_AT_ONCE = 500
 PREFERENCES = ("muted", "pinned", "archived")
@@ -86,15 +88,24 @@ def change_role(*, actor: User | None, chat: str, username: str, role: str) -> M
 def release_user(*, user: User) -> None:
     """End all memberships of an account that is about to be deleted, and hand on what it owns.
 
-    Its messages stay. That is no change of a chat, but where the owner changes: there the site itself acts.
+    Its messages stay, unless the site wants them deleted. That an account ends is no change of a chat, but where the
+    owner changes: there the site itself acts.
     """
     database = router.db_for_write(Membership)
     with transaction.atomic(using=database):
         lock_first(database)
-        _release_from_all(user)
-        # Whoever would enter one more chat in their name waits from now on, and finds no account.
+        _let_go(user)
+        # Whoever would enter one more chat, or write, in their name waits from now on, and finds no account.
         list(rows_of_users().select_for_update().filter(pk=user.pk).values_list("pk"))
-        _release_from_all(user)
+        _let_go(user)
+
+
+def _let_go(user: User) -> None:
+    if chat_settings.deleted_users_messages == "delete":
+        lock_chats_of(user)
+        for _deleted in delete_messages_of(author=user):
+            pass
+    _release_from_all(user)
 
 
 def _release_from_all(user: User) -> None:

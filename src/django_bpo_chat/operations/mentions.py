@@ -33,12 +33,6 @@ def note_mentions(message: Message, users: Sequence[User]) -> None:
     Mention.objects.bulk_create(Mention(chat=message.chat, seq=message.seq, user=user) for user in users)
 
 
-def forget_mentions(message: Message) -> None:
-    if message.mentions:
-        Mention.objects.filter(chat=message.chat, seq=message.seq).delete()
-        message.mentions = []
-
-
 def _readings(name: str) -> Iterator[str]:
     """Without the punctuation of a sentence, which may be that of a name too: the longest name counts. There are few
     readings, since all are looked for while the chat is locked."""

@@ -10,12 +10,10 @@ from ..exceptions import ClientIdReused, Invalid, NotAllowed, NotFound
 from ..models import Membership, Message
 from ..users import User
 from . import texts
-from .attachments import attach, detach
+from .attachments import attach
 from .change import Change, changing, fits_a_frame
-from .mentions import forget_mentions, mentioned, note_mentions
-
-EMPTIED = ("text", "vector", "mentions", "is_reacted_to", "has_attachments")
-"""What a message has no more of once it is deleted."""
+from .mentions import mentioned, note_mentions
+from .tombstones import bury, forget_mentions
 
 
 def send_message(
@@ -71,7 +69,7 @@ def edit_message(*, actor: User, chat: str, seq: int, text: str) -> Message:
         text = _allowed_text(member, texts.clean_message(text, may_be_blank=message.has_attachments))
         if message.text != text:
             message.text, message.edited_at = text, change.time
-            forget_mentions(message)
+            forget_mentions([message])
             note_mentions(message, mentioned(change.chat, text))
             if not fits_a_frame(message):
                 raise Invalid({"message": [_("This is too long together with its reactions.")]})
@@ -94,10 +92,7 @@ def delete_message(*, actor: User | None, chat: str, seq: int) -> tuple[Message,
             raise NotAllowed
         if message.is_deleted:
             return message, False
-        _empty(message)
-        message.deleted_at = change.time
-        change.save_message(message, *EMPTIED, "deleted_at")
-        change.signal(signals.message_deleted, Message, message=message)
+        bury(change, [message])
         return message, True
 
 
@@ -112,17 +107,6 @@ def _send(change: Change, member: Membership, message: Message, attachments: Seq
     member.save(update_fields=["read_seq"])
     change.signal(signals.message_sent, Message, message=message)
     return message
-
-
-def _empty(message: Message) -> None:
-    """Nothing of what was said, or said to it, stays in the database."""
-    message.text = ""
-    forget_mentions(message)
-    if message.is_reacted_to:
-        message.reactions.all().delete()
-        message.is_reacted_to = False
-    if message.has_attachments:
-        detach(message)
 
 
 def _check_reply(member: Membership, reply_to: int | None) -> None:

@@ -1,0 +1,110 @@
+"""Messages that are kept for so long, or for as long as their author: then tombstones are left of them.
+
+There may be very many. So the functions are iterators that work in batches, each a transaction and a version of its
+own, and yield how many messages they have deleted in each. They may be left, and begun again, at any time.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from itertools import groupby
+
+from .. import access
+from ..exceptions import NotFound
+from ..models import Chat, ChatQuerySet, Membership, Message, MessageQuerySet, Report, lock_order
+from ..users import User
+from .change import Change, changing
+from .tombstones import bury
+
+BATCH = 50
+"""Messages. The tombstones of a batch are one version, which is told in one frame."""
+
+CHATS_AT_ONCE = 500
+
+
+def prune_messages(*, older_than: timedelta, chat: str | None = None) -> Iterator[int]:
+    """Delete all messages that are so old, in all chats or in one, and what was reported of them.
+
+    Raises ``NotFound`` for an unknown chat.
+    """
+    for each in _chats(older_than, chat):
+        yield from _prune_chat(each.uri, older_than)
+
+
+def count_old_messages(*, older_than: timedelta, chat: str | None = None) -> int:
+    """How many messages :func:`prune_messages` would look at, tombstones among them. Raises ``NotFound``."""
+    return sum(_last_old_seq(each, older_than) - each.pruned_seq for each in _chats(older_than, chat))
+
+
+def delete_messages_of(*, author: User) -> Iterator[int]:
+    """Delete all messages of somebody, in all chats."""
+    live = Message.objects.filter(author=author, deleted_at=None).order_by("created_at", "pk").select_related("chat")
+    batch = list(live[:BATCH])
+    while batch:
+        batch.sort(key=lambda message: message.chat.uri)
+        for uri, messages in groupby(batch, key=lambda message: message.chat.uri):
+            yield _delete_by(author, uri, [message.seq for message in messages])
+        # What is deleted is not looked through again.
+        batch = list(live.filter(created_at__gte=max(message.created_at for message in batch))[:BATCH])
+
+
+def lock_chats_of(user: User) -> None:
+    """Where they are, and where they have written: in order, as whoever locks several chats at once does."""
+    present = Membership.objects.present().of(user).values("chat")
+    written = Message.objects.filter(author=user, deleted_at=None).values("chat")
+    chats = Chat.objects.filter(pk__in=present.union(written))
+    list(chats.select_for_update().order_by(lock_order()).values_list("pk"))
+
+
+def _chats(age: timedelta, uri: str | None) -> Iterator[Chat]:
+    """Those with messages that are so old."""
+    chats: ChatQuerySet = Chat.objects.with_messages_older_than(age).order_by("pk")
+    if uri is not None:
+        if not Chat.objects.with_uri(uri).exists():
+            raise NotFound
+        chats = chats.with_uri(uri)
+    some = list(chats[:CHATS_AT_ONCE])
+    while some:
+        yield from some
+        some = list(chats.filter(pk__gt=some[-1].pk)[:CHATS_AT_ONCE])
+
+
+def _last_old_seq(chat: Chat, age: timedelta) -> int:
+    """Times follow seqs, and seqs have no hole: so it is found as a word in a dictionary."""
+    old = Message.objects.filter(chat=chat).older_than(age)
+    return bisect_left(range(1, chat.last_seq + 1), True, key=lambda seq: not old.filter(seq=seq).exists())
+
+
+def _prune_chat(uri: str, age: timedelta) -> Iterator[int]:
+    """What has been pruned is the beginning of the chat, so the next batch is known by its seqs."""
+    rest = BATCH
+    while rest == BATCH:
+        with changing(None, uri) as change:
+            begin = change.chat.pruned_seq + 1
+            old = Message.objects.filter(seq__range=(begin, begin + BATCH - 1)).older_than(age)
+            messages = _under_lock(change, old)
+            if messages:
+                change.prune_to(messages[-1].seq)
+            deleted = _delete(change, messages)
+            Report.objects.filter(message__in=messages).delete()
+        rest = len(messages)
+        yield deleted
+
+
+def _delete_by(author: User, uri: str, seqs: list[int]) -> int:
+    with changing(None, uri) as change:
+        return _delete(change, _under_lock(change, Message.objects.filter(seq__in=seqs, author=author)))
+
+
+def _under_lock(change: Change, messages: MessageQuerySet) -> list[Message]:
+    found = access.with_parts((access.messages_with_authors() & messages).filter(chat=change.chat).order_by("seq"))
+    for message in found:
+        message.chat = change.chat
+    return found
+
+
+def _delete(change: Change, messages: Sequence[Message]) -> int:
+    live = [message for message in messages if not message.is_deleted]
+    if live:
+        bury(change, live)
+    return len(live)
