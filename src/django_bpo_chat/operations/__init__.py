@@ -15,7 +15,7 @@ from .members import add_member, change_role, join_chat, leave_chat, release_use
 from .messages import delete_message, edit_message, send_message
 from .reactions import add_reaction, remove_reaction
 from .reading import edit_preferences, mark_read, mark_unread
-from .retention import count_old_messages, delete_messages_of, prune_messages
+from .retention import count_messages_of, count_old_messages, delete_messages_of, prune_messages
 from .safety import block_user, report_message, resolve_report, unblock_user
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "ban_user",
     "block_user",
     "change_role",
+    "count_messages_of",
     "count_old_messages",
     "create_invite",
     "delete_message",

@@ -36,6 +36,11 @@ def count_old_messages(*, older_than: timedelta, chat: str | None = None) -> int
     return sum(_last_old_seq(each, older_than) - each.pruned_seq for each in _chats(older_than, chat))
 
 
+def count_messages_of(*, author: User) -> int:
+    """How many messages :func:`delete_messages_of` would delete."""
+    return Message.objects.filter(author=author, deleted_at=None).count()
+
+
 def delete_messages_of(*, author: User) -> Iterator[int]:
     """Delete all messages of somebody, in all chats."""
     live = Message.objects.filter(author=author, deleted_at=None).order_by("created_at", "pk").select_related("chat")

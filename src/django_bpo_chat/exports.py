@@ -1,0 +1,153 @@
+"""What is stored of a chat, or of somebody, as a ZIP file of JSON and of what was attached.
+
+Who may have it, the caller says. What is of a chat is written in the order of its messages, up to the last one that
+there was in the beginning; each is as it stood when it was written.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import islice
+from shutil import copyfileobj
+from typing import IO, Any
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from . import access, files, wire
+from .exceptions import NotFound
+from .models import Attachment, Ban, Block, Chat, Membership, Message, Reaction, Report
+from .users import User, email, handle
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1
+"""A change that a reader would stumble over is another one."""
+
+ROWS_AT_ONCE = 500
+
+Writer = Callable[[Any], wire.Dict]
+
+
+def export_chat(*, chat: str, file: IO[bytes]) -> Iterator[int]:
+    """Write all of a chat to this file, and yield how many rows have been written, a batch at a time.
+
+    Raises ``NotFound``.
+    """
+    found = Chat.objects.with_uri(chat).select_related("owner").first()
+    if found is None:
+        raise NotFound
+    memberships = access.memberships_with_users().filter(chat=found).select_related("chat")
+    messages = access.messages_with_authors().filter(chat=found, seq__lte=found.last_seq).select_related("chat")
+    bans = Ban.objects.filter(chat=found).select_related("user", "banned_by")
+    attachments = Attachment.objects.filter(message__chat=found)
+    with _Archive(file) as archive:
+        archive.write_head("chat", {"uri": found.uri, "kind": found.kind, **wire.details(found)}, version=found.version)
+        yield from archive.write_rows("members", memberships, wire.member)
+        yield from archive.write_rows("bans", bans, wire.ban)
+        yield from archive.write_rows("messages", messages, wire.message, "seq")
+        yield from archive.write_files(attachments)
+
+
+def export_user(*, user: User, file: IO[bytes]) -> Iterator[int]:
+    """Write to this file all that somebody has said and chosen, and yield how many rows have been written, a batch at
+    a time. Of others it has their handles, where they are in somebody's own rows."""
+    messages = access.messages_with_authors().filter(author=user).select_related("chat")
+    memberships = Membership.objects.of(user).select_related("chat__owner")
+    reactions = Reaction.objects.filter(user=user).select_related("message__chat")
+    blocks = Block.objects.filter(blocker=user).select_related("blocked")
+    reports = Report.objects.filter(reporter=user).select_related("message__chat")
+    attachments = Attachment.objects.filter(Q(message__author=user) | Q(message=None, uploader=user))
+    with _Archive(file) as archive:
+        archive.write_head("user", {"username": handle(user), "email": email(user)})
+        yield from archive.write_rows("chats", memberships, _membership)
+        yield from archive.write_rows("messages", messages, _message)
+        yield from archive.write_rows("reactions", reactions, _reaction)
+        yield from archive.write_rows("blocks", blocks, wire.block)
+        yield from archive.write_rows("reports", reports, _report)
+        yield from archive.write_files(attachments)
+
+
+class _Archive:
+    """A ZIP file that is written from its beginning to its end, and never held in memory."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._zip = ZipFile(file, "w", ZIP_DEFLATED)
+
+    def __enter__(self) -> "_Archive":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._zip.close()
+
+    def write_head(self, kind: str, about: wire.Dict, **more: Any) -> None:
+        head = {"format": FORMAT, "kind": kind, "exported_at": wire.instant(timezone.now()), kind: about, **more}
+        self._zip.writestr("export.json", wire.encode(head))
+
+    def write_rows(self, name: str, rows: "QuerySet[Any]", shape: Writer, order: str = "pk") -> Iterator[int]:
+        """A line for each, in that order."""
+        with self._zip.open(f"{name}.jsonl", "w", force_zip64=True) as entry:
+            for batch in _batches(rows, order):
+                for row in batch:
+                    entry.write(wire.encode(shape(row)).encode() + b"\n")
+                yield len(batch)
+
+    def write_files(self, attachments: "QuerySet[Attachment]") -> Iterator[int]:
+        """Each in a folder of its own, since several may have one name; those that the storage has lost are listed."""
+        lost: list[wire.Dict] = []
+        for batch in _batches(attachments, "pk"):
+            lost += [wire.attachment(each) for each in batch if not self._write_file(each)]
+            yield len(batch)
+        if lost:
+            self._zip.writestr("lost.jsonl", "".join(f"{wire.encode(each)}\n" for each in lost))
+
+    def _write_file(self, attachment: Attachment) -> bool:
+        try:
+            stored = files.storage().open(attachment.path)
+        except FileNotFoundError:
+            logger.error("An attachment is not in its storage: %s", attachment.path)
+            return False
+        entry = ZipInfo(f"attachments/{attachment.key}/{attachment.name}")
+        entry.compress_type = ZIP_STORED if attachment.is_image else ZIP_DEFLATED
+        with closing(stored), self._zip.open(entry, "w", force_zip64=True) as target:
+            copyfileobj(stored, target)
+        return True
+
+
+def _batches(rows: "QuerySet[Any]", order: str) -> Iterator[list[Any]]:
+    """By a cursor of the database, where it has such, so that no memory is too small."""
+    remaining = rows.order_by(order).iterator(chunk_size=ROWS_AT_ONCE)
+    while batch := list(islice(remaining, ROWS_AT_ONCE)):
+        yield access.with_parts(batch) if rows.model is Message else batch
+
+
+def _membership(row: Membership) -> wire.Dict:
+    return {
+        "uri": row.chat.uri,
+        "kind": row.chat.kind,
+        "title": row.chat.title,
+        "role": row.shown_role,
+        "joined_at": wire.instant(row.joined_at),
+        "left_at": wire.instant(row.left_at),
+        "read_seq": row.read_seq,
+        **wire.preferences(row),
+    }
+
+
+def _message(row: Message) -> wire.Dict:
+    return {"chat": row.chat.uri, **wire.message(row)}
+
+
+def _reaction(row: Reaction) -> wire.Dict:
+    return {"chat": row.message.chat.uri, "seq": row.message.seq, "emoji": row.emoji}
+
+
+def _report(row: Report) -> wire.Dict:
+    return {
+        "chat": row.chat.uri,
+        "seq": row.message.seq,
+        "reason": row.reason,
+        "reported_at": wire.instant(row.created_at),
+        "is_open": row.is_open,
+    }

@@ -1,0 +1,47 @@
+"""Write what is stored of a chat, or of somebody, to a file."""
+
+from argparse import ArgumentParser
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from ... import exports
+from ...exceptions import NotFound
+from ...users import users_with_handles
+from ..progress import shown
+
+
+class Command(BaseCommand):
+    help = "Write all of a chat, or all that somebody has said and chosen, to a ZIP file of JSON and attachments."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        which = parser.add_mutually_exclusive_group(required=True)
+        which.add_argument("--chat", metavar="URI", help="This chat.")
+        which.add_argument("--user", metavar="USERNAME", help="This user.")
+        parser.add_argument("--output", "-o", required=True, type=Path, help="A file that does not exist yet.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        path: Path = options["output"]
+        users = users_with_handles([options["user"]]) if options["user"] is not None else []
+        if options["user"] is not None and not users:
+            raise CommandError(f"There is no user {options['user']!r}.")
+        try:
+            with path.open("xb") as file:
+                work = (
+                    exports.export_user(user=users[0], file=file)
+                    if users
+                    else exports.export_chat(chat=options["chat"], file=file)
+                )
+                rows = shown(work, self.stdout, "rows")
+        except FileExistsError:
+            raise CommandError(f"{path} exists already.") from None
+        except BaseException as error:
+            with suppress(FileNotFoundError):
+                path.unlink()
+            if isinstance(error, NotFound):
+                raise CommandError(f"There is no chat {options['chat']!r}.") from None
+            raise
+        if options["verbosity"]:
+            self.stdout.write(f"{rows} rows in {path}")

@@ -1,0 +1,66 @@
+"""Delete what is not to be kept any longer."""
+
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from ... import operations
+from ...exceptions import NotFound
+from ...users import users_with_handles
+from ..progress import shown
+
+
+class Command(BaseCommand):
+    help = (
+        "Delete old messages, or all of somebody, so that tombstones are left of them; and files that were never sent, "
+        "or belong to no message any more."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument("--older-than", type=_days, metavar="DAYS", help="Messages that were sent before that.")
+        which.add_argument("--author", metavar="USERNAME", help="All messages of this user.")
+        parser.add_argument("--chat", metavar="URI", help="Only in this chat.")
+        parser.add_argument("--dry-run", action="store_true", help="Only say how many messages there are.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            if options["older_than"] is not None:
+                self._prune(options, older_than=options["older_than"], chat=options["chat"])
+            elif options["chat"] is not None:
+                raise CommandError("Say as well what is to be deleted there: --older-than DAYS.")
+            elif options["author"] is not None:
+                self._delete_messages_of(options)
+        except NotFound:
+            raise CommandError(f"There is no chat {options['chat']!r}.") from None
+        if not options["dry_run"]:
+            self._say(options, f"{operations.prune_attachments()} files deleted")
+
+    def _prune(self, options: dict[str, Any], **which: Any) -> None:
+        total = operations.count_old_messages(**which)
+        if options["dry_run"]:
+            self._say(options, f"{total} messages and tombstones are that old")
+            return
+        deleted = shown(operations.prune_messages(**which), self.stdout, "messages", total)
+        self._say(options, f"{deleted} messages deleted")
+
+    def _delete_messages_of(self, options: dict[str, Any]) -> None:
+        found = users_with_handles([options["author"]])
+        if not found:
+            raise CommandError(f"There is no user {options['author']!r}.")
+        total = operations.count_messages_of(author=found[0])
+        if options["dry_run"]:
+            self._say(options, f"{total} messages are by {options['author']}")
+            return
+        deleted = shown(operations.delete_messages_of(author=found[0]), self.stdout, "messages", total)
+        self._say(options, f"{deleted} messages deleted")
+
+    def _say(self, options: dict[str, Any], line: str) -> None:
+        if options["verbosity"]:
+            self.stdout.write(line)
+
+
+def _days(text: str) -> timedelta:
+    return timedelta(days=float(text))
