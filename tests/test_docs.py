@@ -205,6 +205,10 @@ RUN_BY: dict[str, dict[str, str]] = {
         "A page of the site": "test_a_page_of_the_site",
         "A page on another origin": "test_a_page_on_another_origin",
     },
+    "lifecycle.md": {
+        "sh": "test_the_commands_of_the_lifecycle_page",
+        "pycon": "test_the_export_of_the_lifecycle_page",
+    },
     "openapi.md": {
         "On your site": "test_the_documents_of_a_site",
         "# mysite/names.py": "test_the_documents_of_a_site",
@@ -609,13 +613,38 @@ def next_frame(socket: ClientConnection) -> dict[str, Any]:
 
 @pytest.mark.django_db
 def test_the_examples_of_the_operations_page(wali: Person, mabel: Person, otis: Person) -> None:
-    people = {person.username: person.user for person in (wali, mabel, otis)}
-    source = "".join(block.text for block in blocks(DOCS / "operations.md", "pycon"))
-    example = doctest.DocTestParser().get_doctest(source, people, "operations.md", "operations.md", 0)
-    assert len(example.examples) > 15
+    assert examples(DOCS / "operations.md", wali, mabel, otis) > 15
+
+
+def examples(page: Path, *people: Person) -> int:
+    """Run those of a page, in which these people are known by their names; how many there are."""
+    source = "".join(block.text for block in blocks(page, "pycon"))
+    users = {person.username: person.user for person in people}
+    example = doctest.DocTestParser().get_doctest(source, users, page.name, page.name, 0)
     report: list[str] = []
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     assert runner.run(example, out=report.append).failed == 0, "".join(report)
+    return len(example.examples)
+
+
+@pytest.mark.django_db
+def test_the_export_of_the_lifecycle_page(mabel: Person) -> None:
+    mabel.start()
+    assert examples(DOCS / "lifecycle.md", mabel) > 1
+
+
+@pytest.mark.django_db
+def test_the_commands_of_the_lifecycle_page(
+    wali: Person, mabel: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uri = wali.start(mabel)
+    mabel.send(uri)
+    story = Story(kPqU0E2lRnmVYzXw5T8cJA=uri)
+    monkeypatch.chdir(tmp_path)
+    for line in "".join(block.text for block in blocks(DOCS / "lifecycle.md", "sh")).splitlines():
+        call_command(*shlex.split(story.adapt(line).removeprefix("python manage.py ")))
+    assert {path.name for path in tmp_path.iterdir()} == {"mabel.zip", "picnic.zip"}
+    assert "1 messages deleted" in capsys.readouterr().out
 
 
 @pytest.mark.django_db

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_bpo_chat import operations
 from django_bpo_chat.clock import ClockTime
 from django_bpo_chat.exceptions import NotFound
-from django_bpo_chat.models import Chat, Mention, Message, Reaction, Report
+from django_bpo_chat.models import Attachment, Chat, Mention, Message, Reaction, Report
 from django_bpo_chat.operations import retention
 from tests.clients import Connect, ViewingClient, history
 from tests.fixtures import Configure
@@ -289,3 +292,84 @@ def test_two_who_go_at_once_do_not_wait_for_each_other_for_ever(
     at_once(mabel.user.delete, otis.user.delete)
     assert not Message.objects.exclude(text="").exists()
     assert set(Chat.objects.values_list("member_count", flat=True)) == {1}
+
+
+# The command
+
+
+@pytest.fixture
+def prune_chat(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run the command, and return what it says."""
+
+    def prune_chat(*arguments: str) -> str:
+        call_command("prune_chat", *arguments)
+        return capsys.readouterr().out
+
+    return prune_chat
+
+
+def test_the_command_prunes_by_age(prune_chat: Callable[..., str], wali: Person, mabel: Person) -> None:
+    uris = [wali.start(mabel), wali.start()]
+    for uri in uris:
+        wali.send_file(uri)
+        age(uri, up_to=1)
+        wali.send(uri, "New")
+    assert (
+        prune_chat("--older-than", "30", "--chat", uris[0], "--dry-run") == "1 messages and tombstones are that old\n"
+    )
+    assert prune_chat("--older-than", "30", "--chat", uris[0]) == "1 messages deleted\n1 files deleted\n"
+    assert [texts(wali, uri) for uri in uris] == [["", "New"], ["Hello world", "New"]]
+    assert prune_chat("--older-than", "0.5", "--verbosity", "0") == ""
+    assert [texts(wali, uri) for uri in uris] == [["", "New"], ["", "New"]]
+
+
+def test_the_command_deletes_all_of_somebody(prune_chat: Callable[..., str], wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    wali.send(uri)
+    mabel.send(uri)
+    assert prune_chat("--author", mabel.username, "--dry-run") == f"1 messages are by {mabel.username}\n"
+    assert prune_chat("--author", mabel.username) == "1 messages deleted\n0 files deleted\n"
+    assert texts(wali, uri) == ["Hello world", ""]
+
+
+def test_the_command_alone_deletes_files_that_nobody_has_sent(prune_chat: Callable[..., str], wali: Person) -> None:
+    wali.attach(wali.start())
+    Attachment.objects.update(created_at=ClockTime() - timedelta(days=2))
+    assert prune_chat("--dry-run") == ""
+    assert prune_chat() == "1 files deleted\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--older-than", "soon"], "invalid"),
+        (["--older-than", "-1"], "invalid"),
+        (["--older-than", "nan"], "invalid"),
+        (["--older-than", "1e300"], "invalid"),
+        (["--older-than", "9", "--chat", "x"], "There is no chat 'x'"),
+        (["--chat", "x"], "--older-than"),
+        (["--author", "nobody"], "There is no user 'nobody'"),
+        (["--author", "nobody", "--older-than", "9"], "not allowed with"),
+        (["--author", "nobody", "--chat", "x"], "--older-than"),
+    ],
+)
+def test_the_command_says_what_is_wrong(arguments: list[str], words: str, db: None) -> None:
+    with pytest.raises(CommandError, match=words):
+        call_command("prune_chat", *arguments)
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_a_terminal_shows_how_far_it_is(wali: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    uri = wali.start()
+    for n in range(7):
+        wali.send(uri, f"{n}")
+    age(uri, up_to=7)
+    monkeypatch.setattr("django_bpo_chat.management.progress.SECONDS", 0)
+    terminal = Terminal()
+    call_command("prune_chat", "--older-than", "30", stdout=terminal)
+    lines = re.split(r"[\r\n]+", terminal.getvalue())
+    assert lines[1:4] == [f"{n} of 7 messages ({100 * n // 7} %)" for n in (3, 6, 7)]

@@ -11,6 +11,8 @@ from ...exceptions import NotFound
 from ...users import users_with_handles
 from ..progress import shown
 
+MOST_DAYS = 365_000
+
 
 class Command(BaseCommand):
     help = (
@@ -30,7 +32,7 @@ class Command(BaseCommand):
             if options["older_than"] is not None:
                 self._prune(options, older_than=options["older_than"], chat=options["chat"])
             elif options["chat"] is not None:
-                raise CommandError("Say as well what is to be deleted there: --older-than DAYS.")
+                raise CommandError("In one chat only messages --older-than some DAYS are deleted.")
             elif options["author"] is not None:
                 self._delete_messages_of(options)
         except NotFound:
@@ -63,4 +65,8 @@ class Command(BaseCommand):
 
 
 def _days(text: str) -> timedelta:
-    return timedelta(days=float(text))
+    """Raises ``ValueError``, which argparse tells."""
+    days = float(text)
+    if not 0 <= days <= MOST_DAYS:
+        raise ValueError
+    return timedelta(days=days)
