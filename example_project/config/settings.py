@@ -7,6 +7,8 @@ from typing import Any
 
 import dj_database_url
 
+from django_bpo_chat.conf import DEFAULTS
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 DEBUG = os.environ.get("DJANGO_DEBUG", "1").lower() in {"1", "true", "yes", "on"}
@@ -102,7 +104,10 @@ SIMPLE_JWT = {
     "UPDATE_LAST_LOGIN": True,
 }
 
-REST_FRAMEWORK: dict[str, Any] = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "NUM_PROXIES": int(os.environ.get("NUM_PROXIES", "0")),
+}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Chat",
     "VERSION": "1",
@@ -112,6 +117,18 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
+
+# Nobody who tries the demo shall run into a limit, and several do so from one address.
+BPO_CHAT: dict[str, Any] = {
+    "RATES": {
+        "log_in_by_address": "100/min",
+        "sign_up": "100/h",
+        "start_chat": "200/h",
+        "join_chat": "300/h",
+    },
+}
+if os.environ.get("EXAMPLE_THROTTLES") == "off":
+    BPO_CHAT = {"RATES": dict.fromkeys(DEFAULTS["RATES"]), "SOCKETS_PER_USER": 10_000}
 
 USE_TZ = True
 

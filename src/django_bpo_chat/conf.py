@@ -30,6 +30,20 @@ DEFAULTS: dict[str, Any] = {
     "PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "PRESENCE_CACHE": "default",
     "PRESENCE_MEMBERS": 100,
+    "RATE_CACHE": "default",
+    "RATES": {
+        "log_in": "5/min",
+        "log_in_by_address": "20/min",
+        "sign_up": "5/h",
+        "refresh": "30/min",
+        "start_chat": "20/h",
+        "join_chat": "30/h",
+        "send_message": "60/min, 10/2s",
+        "upload_attachment": "60/h",
+        "write": "120/min",
+        "read": "300/min",
+        "frames": "120/min",
+    },
     "REACTIONS_PER_MESSAGE": 100,
     "READ_RECEIPT_MEMBERS": 100,
     "SEARCH_CONFIGURATION": "simple",
@@ -41,6 +55,7 @@ DEFAULTS: dict[str, Any] = {
         "send_message": "django_bpo_chat.serializers.SendMessageInput",
         "edit_message": "django_bpo_chat.serializers.EditMessageInput",
     },
+    "SOCKETS_PER_USER": 10,
     "SWEEP_SECONDS": 20,
     "THROTTLE_CLASSES": [],
 }
@@ -144,6 +159,15 @@ class ChatSettings:
         return cast("int", self._get("PRESENCE_MEMBERS"))
 
     @property
+    def rate_cache(self) -> str:
+        """Alias in ``CACHES`` by which all processes count together how often something is done."""
+        return cast("str", self._get("RATE_CACHE"))
+
+    def rate(self, action: str) -> str | None:
+        """How often somebody may do this, such as ``"60/min, 10/2s"``; None for any number of times."""
+        return cast("str | None", {**DEFAULTS["RATES"], **self._get("RATES")}[action])
+
+    @property
     def reactions_per_message(self) -> int:
         """How many reactions a message may have, each person's with each emoji counted."""
         return cast("int", self._get("REACTIONS_PER_MESSAGE"))
@@ -161,6 +185,11 @@ class ChatSettings:
     def serializer(self, name: str) -> Any:
         """The serializer class of this input, such as ``"sign_up"``."""
         return import_string({**DEFAULTS["SERIALIZERS"], **self._get("SERIALIZERS")}[name])
+
+    @property
+    def sockets_per_user(self) -> int:
+        """How many sockets somebody may have in one process."""
+        return cast("int", self._get("SOCKETS_PER_USER"))
 
     @property
     def sweep_seconds(self) -> float:

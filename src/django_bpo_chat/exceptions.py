@@ -24,6 +24,7 @@ class CloseCode(IntEnum):
     NOT_AUTHENTICATED = 4401
     NOT_ALLOWED = 4403
     TOO_SLOW = 4408
+    TOO_MANY = 4429
     UNAVAILABLE = 4503
 
 
@@ -98,6 +99,18 @@ class LengthRequired(ChatError):
     detail = _("A body without a Content-Length cannot be read here.")
 
 
+class Throttled(ChatError):
+    """Too often. ``wait`` is the number of seconds after which it may be tried again."""
+
+    code = "throttled"
+    status = 429
+    detail = _("This was too often. Try again later.")
+
+    def __init__(self, *, wait: int) -> None:
+        self.wait = wait
+        super().__init__()
+
+
 class Unavailable(ChatError):
     """The database could not be reached, or its lock not be had in time. Nothing was stored: safe to repeat."""
 
@@ -114,5 +127,6 @@ def close_code(error: ChatError) -> CloseCode:
 _CLOSE_CODES: dict[type[ChatError], CloseCode] = {
     NotAuthenticated: CloseCode.NOT_AUTHENTICATED,
     NotAllowed: CloseCode.NOT_ALLOWED,
+    Throttled: CloseCode.TOO_MANY,
     Unavailable: CloseCode.UNAVAILABLE,
 }

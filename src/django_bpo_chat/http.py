@@ -1,8 +1,10 @@
 """What the HTTP views of the package share: who is asking, strict JSON in, the contract's errors out."""
 
 import logging
+from collections.abc import Mapping
 from inspect import signature
-from typing import Any
+from ipaddress import IPv6Network
+from typing import Any, ClassVar
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, SuspiciousOperation
@@ -14,11 +16,12 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
+from rest_framework.settings import api_settings
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
@@ -33,9 +36,11 @@ from .exceptions import (
     NotAuthenticated,
     NotFound,
     ParseError,
+    Throttled,
     TooLarge,
     Unavailable,
 )
+from .rates import spend
 from .serializers import validated
 from .users import User
 
@@ -123,6 +128,18 @@ class ChatAPIView(APIView):
     def get_permissions(self) -> list[BasePermission]:
         return [each() for each in chat_settings.permission_classes]
 
+    rates: ClassVar[Mapping[str, str]] = {}
+    """By method, as which of the site's ``RATES`` a request counts; the others read or write."""
+
+    def check_throttles(self, request: Request) -> None:
+        """The site's classes, and then its ``RATES``. Raises ``Throttled``."""
+        super().check_throttles(request)
+        self.count_request(request)
+
+    def count_request(self, request: Request) -> None:
+        by_default = "read" if request.method in SAFE_METHODS else "write"
+        spend(self.rates.get(request.method or "", by_default), str(self.user.pk))
+
     def get_throttles(self) -> list[BaseThrottle]:
         return [each() for each in chat_settings.throttle_classes]
 
@@ -184,6 +201,23 @@ def is_active_user(user: Any) -> bool:
         return False
 
 
+def client_address(request: HttpRequest) -> str:
+    """Where the request comes from: the server's idea of it, or, behind as many proxies as REST framework's
+    ``NUM_PROXIES`` says, what the outermost of them has seen. Of IPv6 it is the network, in which a visitor may take
+    any address."""
+    seen = [each.strip() for each in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+    proxies = api_settings.NUM_PROXIES
+    address = seen[-min(proxies, len(seen))] if proxies else ""
+    return _network(address or request.META.get("REMOTE_ADDR") or "")
+
+
+def _network(address: str) -> str:
+    try:
+        return str(IPv6Network((address, 64), strict=False))
+    except ValueError:
+        return address
+
+
 def read_json(request: Request) -> Any:
     """The JSON value in the body; an empty body is an empty object.
 
@@ -237,7 +271,8 @@ def error_response(exc: Exception, _context: dict[str, Any]) -> Response | None:
     if isinstance(exc, PermissionDenied):
         exc = NotAllowed()
     if isinstance(exc, ChatError):
-        return Response(_body(exc.code, exc.detail), exc.status, headers=HEADERS.get(exc.code))
+        wait = {"Retry-After": str(exc.wait)} if isinstance(exc, Throttled) else None
+        return Response(_body(exc.code, exc.detail), exc.status, headers=wait or HEADERS.get(exc.code))
     if isinstance(exc, drf.APIException):
         code = CODES.get(exc.status_code, ChatError.code)
         return Response(_body(code, _detail(exc)), exc.status_code, headers=_headers(exc))

@@ -45,7 +45,7 @@ def test_the_server_works_again_after_its_database(postgres: Postgres, database:
         slowest = max(ask.slowest for ask in journal.asks)
         print(f"{len(journal.asks)} sent, the slowest in {slowest:.2f} s; views complete after {seconds:.1f} s")
 
-    with Server(DATABASE_URL=database, EXAMPLE_THROTTLES="off") as server:
+    with Server(DATABASE_URL=database) as server:
         asyncio.run(scenario(server))
         assert server.process is not None
         assert server.process.poll() is None
@@ -71,7 +71,7 @@ def test_connections_that_broke_while_nobody_asked_are_replaced(postgres: Postgr
             for _ in range(3):
                 assert await ask_all() == ["ok"] * 8
 
-    with Server(DATABASE_URL=database, EXAMPLE_THROTTLES="off") as server:
+    with Server(DATABASE_URL=database) as server:
         asyncio.run(scenario(server))
 
 

@@ -35,5 +35,5 @@ def test_five_kills_under_load_lose_nothing(database: str, seed: int) -> None:
         outcomes = {outcome: sum(ask.outcome == outcome for ask in journal.asks) for outcome in ("ok", "unknown")}
         print(f"{outcomes}, views complete after {seconds:.1f} s")
 
-    with Server(DATABASE_URL=database, EXAMPLE_THROTTLES="off") as server:
+    with Server(DATABASE_URL=database) as server:
         asyncio.run(scenario(server))

@@ -26,7 +26,7 @@ def eight_case_variants(name: str) -> list[str]:
 
 @pytest.mark.parametrize("field", ["username", "email"])
 def test_one_of_eight_case_variants_gets_the_name(serve: Callable[..., Server], field: str) -> None:
-    server = serve(EXAMPLE_THROTTLES="off", **site("quick_hashes"))
+    server = serve(**site("quick_hashes"))
 
     async def scenario() -> None:
         async with httpx.AsyncClient(base_url=f"{server.http}/api/v1/users/", timeout=30) as visitors:

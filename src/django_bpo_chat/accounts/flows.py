@@ -26,6 +26,7 @@ from .. import events
 from ..adapter import get_adapter
 from ..exceptions import DATABASE_AWAY, Invalid, NotAuthenticated
 from ..locks import lock_first, queue
+from ..rates import spend
 from ..tokens import LOGIN_CLAIM, BearerAuthentication, new_refresh_token
 from ..users import User, handle, handle_field, rows_of_users, stored_users
 
@@ -60,7 +61,9 @@ def sign_up(*, username: str, email: str, password: str, **extra: Any) -> tuple[
 
 
 def log_in(request: HttpRequest, *, email: str, password: str) -> RefreshToken:
-    """The tokens of a new log-in. Raises ``NotAuthenticated``, after the same work whatever was wrong."""
+    """The tokens of a new log-in. Raises ``NotAuthenticated``, after the same work whatever was wrong, and
+    ``Throttled``, for emails that are nobody's too."""
+    spend("log_in", _folded(email))
     known = _user_with(email)
     username = known.get_username() if known else _nobodys_name()
     user = authenticate(request, **{get_user_model().USERNAME_FIELD: username, "password": password})

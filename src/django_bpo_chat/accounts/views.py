@@ -10,7 +10,8 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from ..conf import chat_settings
-from ..http import ChatAPIView, read_json
+from ..http import ChatAPIView, client_address, read_json
+from ..rates import spend
 from ..serializers import validated
 from ..users import User, email, handle
 from . import flows
@@ -22,6 +23,9 @@ class PublicView(ChatAPIView):
 
     What they send is kept out of Django's error reports.
     """
+
+    def count_request(self, request: Request) -> None:
+        spend(self.rates.get(request.method or "", "read"), client_address(request._request))
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         return []
@@ -39,6 +43,8 @@ class PublicView(ChatAPIView):
 
 
 class SignUpView(PublicView):
+    rates = {"POST": "sign_up"}
+
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         user, token = flows.sign_up(**self.parse(chat_settings.serializer("sign_up")))
@@ -46,6 +52,8 @@ class SignUpView(PublicView):
 
 
 class LogInView(PublicView):
+    rates = {"POST": "log_in_by_address"}
+
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         return self.log_in(read_json(request))
@@ -54,15 +62,20 @@ class LogInView(PublicView):
 class RefreshView(PublicView):
     """Takes a refresh token, or the email and the password; where a body has both, the token counts."""
 
+    rates = {"POST": "refresh"}
+
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         body = read_json(request)
         if isinstance(body, dict) and "refresh" in body:
             return Response(flows.refresh(validated(RefreshTokenInput, body)["refresh"]))
+        spend("log_in_by_address", client_address(request._request))
         return self.log_in(body)
 
 
 class LogOutView(PublicView):
+    rates = {"POST": "refresh"}
+
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         flows.log_out(self.parse(RefreshTokenInput)["refresh"])

@@ -15,6 +15,7 @@ from ..downloads import file_response
 from ..exceptions import NotFound
 from ..http import Anything, ChatAPIView, absolute_url
 from ..models import Row
+from ..rates import spend
 from ..serializers import (
     BIGGEST,
     AttachmentQuery,
@@ -71,6 +72,7 @@ class ListView(ChatAPIView):
 
 class ChatsView(ListView):
     keyset = LAST_ACTIVE_FIRST
+    rates = {"POST": "start_chat"}
 
     def get(self, request: Request) -> Response:
         return self.page(access.chats(self.user), lambda rows: [wire.chat(view) for view in access.chat_views(rows)])
@@ -97,6 +99,7 @@ class ChatView(ChatAPIView):
         if details:
             operations.edit_chat(actor=self.user, chat=uri, **details)
         elif username == handle(self.user):
+            spend("join_chat", str(self.user.pk))
             operations.join_chat(actor=self.user, chat=uri)
         else:
             operations.add_member(actor=self.user, chat=uri, username=username)
@@ -165,6 +168,8 @@ class InviteView(InviteURLView):
 
 
 class AcceptInviteView(InviteURLView):
+    rates = {"POST": "join_chat"}
+
     def post(self, request: Request, token: str) -> Response:
         member = operations.accept_invite(actor=self.user, token=token)
         return Response(wire.chat(access.chat(self.user, member.chat.uri)))
@@ -177,6 +182,8 @@ class PreferencesView(ChatAPIView):
 
 
 class MessagesView(ChatAPIView):
+    rates = {"POST": "send_message"}
+
     def get(self, request: Request, uri: str) -> Response:
         page = access.messages(self.user, uri, **self.parse_query(MessagesQuery))
         return Response(
@@ -202,6 +209,8 @@ class MessagesView(ChatAPIView):
 
 
 class AttachmentsView(ChatAPIView):
+    rates = {"POST": "upload_attachment"}
+
     def post(self, request: Request, uri: str) -> Response:
         access.uploader(self.user, uri)  # before a large body is read
         with read_file(request) as file:

@@ -3,6 +3,6 @@
 They look at settings, models and URLs, and never ask the database.
 """
 
-from . import caches, channel_layers, databases, keys, servers, storages, tokens, users
+from . import caches, channel_layers, databases, keys, proxies, servers, storages, tokens, users
 
-__all__ = ["caches", "channel_layers", "databases", "keys", "servers", "storages", "tokens", "users"]
+__all__ = ["caches", "channel_layers", "databases", "keys", "proxies", "servers", "storages", "tokens", "users"]

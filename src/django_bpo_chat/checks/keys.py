@@ -15,6 +15,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.utils.module_loading import import_string
 
 from ..conf import DEFAULTS
+from ..rates import parse_rates
 
 TAG = "bpo_chat"
 TOKENS = "rest_framework.authtoken"
@@ -40,6 +41,10 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _is_positive(value: Any) -> bool:
+    return _is_whole(value) and value > 0
+
+
 def _is_number(value: Any) -> bool:
     return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
 
@@ -51,6 +56,13 @@ def _is_text(value: Any) -> bool:
 def _is_name(value: Any) -> bool:
     """Of something in PostgreSQL, with or without its schema."""
     return _is_text(value) and re.fullmatch(r"(\w+\.)?\w+", value) is not None
+
+
+def _is_rate(value: Any) -> bool:
+    try:
+        return value is None or bool(parse_rates(value))
+    except (AttributeError, ValueError):
+        return False
 
 
 def _are_texts(values: Any) -> bool:
@@ -90,6 +102,7 @@ def _is_storage(alias: Any) -> bool:
 PATH = Kind("a dotted path", _is_text)
 PATHS = Kind("a list of dotted paths", _are_texts)
 SECONDS = Kind("a number of seconds above 0", lambda value: _is_number(value) and value > 0)
+RATE = Kind("a rate such as '60/min' or '60/min, 10/2s', by s, min, h or d, or None", _is_rate)
 COUNT = Kind("a whole number from 0 on", lambda value: _is_whole(value) and value >= 0)
 
 VALUES: dict[str, Kind] = {
@@ -100,7 +113,7 @@ VALUES: dict[str, Kind] = {
     "AUTHENTICATION_CLASSES": PATHS,
     "BUS": PATH,
     "CHANNEL_LAYER": Kind("the name of one of CHANNEL_LAYERS", _is_layer),
-    "DATABASE_THREADS": Kind("a whole number above 0", lambda value: _is_whole(value) and value > 0),
+    "DATABASE_THREADS": Kind("a whole number above 0", _is_positive),
     "DELETED_USERS_MESSAGES": Kind('"keep" or "delete"', lambda value: value in ("keep", "delete")),
     "HANDLE_FIELD": Kind("the name of a field, or None", lambda value: value is None or _is_text(value)),
     "HEARTBEAT_SECONDS": SECONDS,
@@ -110,10 +123,13 @@ VALUES: dict[str, Kind] = {
     "PERMISSION_CLASSES": PATHS,
     "PRESENCE_CACHE": Kind("the name of one of CACHES", _is_cache),
     "PRESENCE_MEMBERS": COUNT,
+    "RATE_CACHE": Kind("the name of one of CACHES", _is_cache),
+    "RATES": Kind("a dict of rates, such as '60/min, 10/2s', or of None", lambda value: isinstance(value, dict)),
     "REACTIONS_PER_MESSAGE": COUNT,
     "READ_RECEIPT_MEMBERS": COUNT,
     "SEARCH_CONFIGURATION": Kind("the name of a text search configuration of PostgreSQL", _is_name),
     "SERIALIZERS": Kind("a dict of dotted paths", lambda value: isinstance(value, dict)),
+    "SOCKETS_PER_USER": Kind("a whole number above 0", _is_positive),
     "SWEEP_SECONDS": SECONDS,
     "THROTTLE_CLASSES": PATHS,
 }
@@ -272,6 +288,8 @@ def _problems(given: dict[Any, Any]) -> Iterator[CheckMessage]:
             yield _wrong_value(f'BPO_CHAT["{key}"]', value, VALUES[key].words, DEFAULTS[key])
         elif key == "SERIALIZERS":
             yield from _wrong_serializers(value)
+        elif key == "RATES":
+            yield from _wrong_rates(value)
         elif key in TARGETS:
             paths = [value] if VALUES[key] is PATH else value
             yield from (error for path in paths for error in _wrong_target(key, path, TARGETS[key]))
@@ -286,6 +304,15 @@ def _wrong_serializers(given: dict[Any, Any]) -> Iterator[CheckMessage]:
             yield _wrong_value(f'BPO_CHAT["SERIALIZERS"]["{name}"]', path, PATH.words, defaults[name])
         else:
             yield from _wrong_target("SERIALIZERS", path, _serializer_like(defaults[name]))
+
+
+def _wrong_rates(given: dict[Any, Any]) -> Iterator[CheckMessage]:
+    defaults = DEFAULTS["RATES"]
+    for action, rate in given.items():
+        if action not in defaults:
+            yield _unknown('BPO_CHAT["RATES"]', action, defaults)
+        elif not _is_rate(rate):
+            yield _wrong_value(f'BPO_CHAT["RATES"]["{action}"]', rate, RATE.words, defaults[action])
 
 
 def _serializer_like(default: str) -> Kind:

@@ -85,8 +85,20 @@ class WatchInput(FrameInput):
         return usernames
 
 
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What a frame does, as a request would do it: its method, and as which of the site's ``RATES`` it counts, besides
+    being a frame."""
+
+    method: str
+    rate: str | None
+
+
+SEND, TYPE, MARK, READ = Act("POST", "send_message"), Act("POST", None), Act("PUT", "write"), Act("GET", "read")
+
+
 async def send_message(session: "Session", values: Data) -> Result:
-    return await session.perform("POST", values["chat"], _send, values)
+    return await session.perform(SEND, values["chat"], _send, values)
 
 
 def _send(actor: User, values: Data) -> Result:
@@ -103,7 +115,7 @@ def _send(actor: User, values: Data) -> Result:
 
 
 async def mark_read(session: "Session", values: Data) -> Result | None:
-    seq, unread_count = await session.perform("PUT", values["chat"], _mark_read, values)
+    seq, unread_count = await session.perform(MARK, values["chat"], _mark_read, values)
     return {"seq": seq, "unread_count": unread_count} if "id" in values else None
 
 
@@ -122,7 +134,7 @@ async def resume(session: "Session", values: Data) -> None:
     more = True
     while more and not socket.closing:
         left_before = socket.left.get(chat, 0)
-        page, stored_version = await session.perform("GET", chat, _page, chat, since)
+        page, stored_version = await session.perform(READ, chat, _page, chat, since)
         if stored_version < left_before:
             socket.left.pop(chat, None)  # a backup has been restored
         elif stored_version < socket.left.get(chat, 0):
@@ -149,7 +161,7 @@ async def say_typing(session: "Session", values: Data) -> Result | None:
 async def watch_presence(session: "Session", values: Data) -> None:
     """The answer comes before the present state of all who are named, which is before any change of it."""
     socket, names = session.socket, values["usernames"]
-    users = await session.perform("GET", None, visible_users, names)
+    users = await session.perform(READ, None, visible_users, names)
     frames = await session.presence.watch(socket, names, users)
     if "id" in values:
         socket.deliver(wire.frame("ok", {"id": values["id"]}))

@@ -120,6 +120,9 @@ class Hub:
             socket.close(CloseCode.NOT_AUTHENTICATED)
             return
         sockets = self._sockets.setdefault(_key(socket), set())
+        if len(sockets) >= chat_settings.sockets_per_user:
+            socket.close(CloseCode.TOO_MANY)
+            return
         sockets.add(socket)
         if len(sockets) == 1:
             self.presence.came(_key(socket))

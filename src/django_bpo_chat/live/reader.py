@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .. import wire
-from ..exceptions import ChatError, CloseCode, Invalid, ParseError
+from ..exceptions import ChatError, CloseCode, Invalid, ParseError, Throttled
 from ..models import CLIENT_ID_LENGTH
 
 MOST_BAD_FRAMES = 3
@@ -72,5 +72,7 @@ def is_frame_id(value: Any) -> bool:
 def error_frame(error: ChatError, frame: Dict) -> Dict:
     """The ``id`` is returned where it can be one, so that the client knows what has failed."""
     named = {"id": frame["id"]} if is_frame_id(frame.get("id")) else {}
-    fields = {"fields": error.fields} if isinstance(error, Invalid) else {}
-    return {"type": "error", **named, "code": error.code, "detail": str(error.detail), **fields}
+    more: Dict = {"fields": error.fields} if isinstance(error, Invalid) else {}
+    if isinstance(error, Throttled):
+        more = {"retry_after": error.wait}
+    return {"type": "error", **named, "code": error.code, "detail": str(error.detail), **more}

@@ -12,12 +12,14 @@ from django.utils.translation import gettext_lazy as _
 
 from .. import access, wire
 from ..conf import chat_settings
-from ..exceptions import ChatError, CloseCode, Invalid, NotAuthenticated, Unavailable, close_code
+from ..exceptions import ChatError, CloseCode, Invalid, NotAuthenticated, Throttled, Unavailable, close_code
+from ..rates import parse_rates, spend
 from ..serializers import validated
 from ..users import User
 from .auth import Handshake, Login, active_users
-from .frames import Frame
+from .frames import TYPE, Act, Frame
 from .hub import Hub
+from .pace import Allowance
 from .reader import Dict, Disconnected, Reader, Refused, error_frame
 from .sockets import Socket
 
@@ -51,6 +53,7 @@ class Session:
         self._reader = reader
         self._frames = frames
         self._heard_at = hub.loop.time()
+        self._allowance = Allowance(parse_rates(chat_settings.rate("frames") or ""))
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._typing_permitted: dict[str, Login] = {}  # by chat, the login as it was when the site was asked
 
@@ -77,7 +80,7 @@ class Session:
 
     async def perform(
         self,
-        method: str,
+        act: Act,
         chat: str | None,
         work: Callable[Concatenate[User, Arguments], Result],
         /,
@@ -85,11 +88,13 @@ class Session:
         **kwargs: Arguments.kwargs,
     ) -> Result:
         """What ``work`` returns, done by the user in a database thread, if the site permits them a request of this
-        kind."""
+        kind. Raises ``Throttled`` where it was one too many."""
         login = self.socket.login
 
         def permitted_work() -> Result:
-            actor = self._handshake.check_permissions(login, method, chat)
+            actor = self._handshake.check_permissions(login, act.method, chat)
+            if act.rate is not None:
+                spend(act.rate, str(actor.pk))
             return work(actor, *args, **kwargs)
 
         return await self._database.run(permitted_work)
@@ -103,7 +108,7 @@ class Session:
         login = self.socket.login
         is_held = self._hub.holds_member(chat, login.user)
         if not is_held or self._typing_permitted.get(chat) is not login:
-            await self.perform("POST", chat, access.check_may_write, chat)
+            await self.perform(TYPE, chat, access.check_may_write, chat)
             self._remember_permitted(chat, login)
         self._hub.announce_typing(chat, login.user)
 
@@ -131,6 +136,8 @@ class Session:
             while True:
                 frame = await self._reader.frame()
                 self._heard_at = self._hub.loop.time()
+                if frame.get("type") != "resume":  # of which a client that comes back may have very many to say at once
+                    self._count_frame()
                 if not self.socket.closing:
                     await self._answer(frame)
         except ChatError as error:
@@ -140,6 +147,10 @@ class Session:
             self.socket.close(refusal.code)
         while True:
             await self._reader.event()
+
+    def _count_frame(self) -> None:
+        if not self._allowance.spend(self._hub.loop.time()):
+            raise Refused(CloseCode.TOO_MANY)
 
     async def _ready(self) -> str:
         """Registered now, the end of a session, an account or a password is heard of; one from before is seen."""
@@ -155,6 +166,8 @@ class Session:
                 named = {"id": values["id"]} if "id" in values else {}
                 await self._say({"type": "ok", **named, **result})
         except ChatError as error:
+            if isinstance(error, Throttled):
+                self._count_frame()
             await self._say(error_frame(error, frame))
         except (TypeError, ValueError):  # a site's card that is no JSON
             logger.exception("A frame could not be answered")

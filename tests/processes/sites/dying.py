@@ -5,10 +5,11 @@ import signal
 from typing import Any
 
 from config.settings import *  # noqa: F403
+from config.settings import BPO_CHAT
 
 from . import LAST_WORDS
 
-BPO_CHAT = {"BUS": f"{__name__}.publish"}
+BPO_CHAT = {**BPO_CHAT, "BUS": f"{__name__}.publish"}
 
 
 def publish(envelope: Any) -> None:

@@ -10,7 +10,7 @@ from . import PrimaryForWriting
 
 DATABASE: Any = dict(example.DATABASES["default"])
 databases = {"default": DATABASE}
-BPO_CHAT: dict[str, Any] = {}
+BPO_CHAT = dict(example.BPO_CHAT)
 INSTALLED_APPS = list(example.INSTALLED_APPS)
 
 for habit in os.environ["HABITS"].split(","):
