@@ -88,7 +88,7 @@ def test_the_example_project_lacks_a_channel_layer_and_a_cache_for_a_deployment_
 ) -> None:
     assert ids(deploy=True) == ["W011"]
     settings.CHANNEL_LAYERS = {"default": PUBSUB}
-    assert ids(deploy=True) == ["W021"]
+    assert ids(deploy=True) == ["W021", "W023"]
     settings.CACHES = {"default": REDIS_CACHE}
     assert ids(deploy=True) == []
 
@@ -111,6 +111,12 @@ def test_e002_a_serializer_that_does_not_exist_and_the_one_that_was_meant(settin
     settings.BPO_CHAT = {"SERIALIZERS": {"signup": "django_bpo_chat.accounts.serializers.SignUpInput"}}
     assert ids() == ["E002"]
     assert heard()[0].hint == "Did you mean 'sign_up'?"
+
+
+def test_e002_a_rate_of_what_does_not_exist_and_what_was_meant(settings: LazySettings) -> None:
+    settings.BPO_CHAT = {"RATES": {"login": "5/min"}}
+    assert ids() == ["E002"]
+    assert heard()[0].hint == "Did you mean 'log_in'?"
 
 
 def test_e002_a_key_like_no_other(settings: LazySettings) -> None:
@@ -143,10 +149,17 @@ def test_e002_a_key_like_no_other(settings: LazySettings) -> None:
         ("PRESENCE_CACHE", None),
         ("PRESENCE_MEMBERS", -1),
         ("PRESENCE_MEMBERS", None),
+        ("RATE_CACHE", "none"),
+        ("RATES", "5/min"),
+        *(
+            ("RATES", {"read": rate})
+            for rate in (5, "5", "0/min", "5/week", "5/0s", "5/min;6/h", "", b"5/min", "-5/min")
+        ),
         ("READ_RECEIPT_MEMBERS", -1),
         ("SEARCH_CONFIGURATION", "no name"),
         ("SERIALIZERS", ["django_bpo_chat.serializers.StartChatInput"]),
         ("SERIALIZERS", {"start_chat": None}),
+        ("SOCKETS_PER_USER", 0),
         ("SWEEP_SECONDS", float("inf")),
         ("SWEEP_SECONDS", -1),
         ("THROTTLE_CLASSES", None),
@@ -168,6 +181,8 @@ def test_e003_a_value_that_a_key_does_not_take(settings: LazySettings, key: str,
         ("HELLO_SECONDS", 10**400),
         ("PRESENCE_CACHE", "default"),
         ("PRESENCE_MEMBERS", 0),
+        ("RATES", None),
+        ("RATES", {"read": None, "write": "5/s", "frames": "10/2s, 5/min,1/d", "sign_up": "1/90min"}),
         ("READ_RECEIPT_MEMBERS", 0),
         ("SEARCH_CONFIGURATION", "pg_catalog.english"),
         ("SERIALIZERS", {}),
@@ -875,6 +890,31 @@ def test_a_cache_that_processes_share_is_fine(settings: LazySettings, backend: s
     assert not warned_of("W021")
 
 
+@pytest.mark.parametrize("backend", ["locmem.LocMemCache", "dummy.DummyCache"])
+def test_w023_caches_that_processes_do_not_share(settings: LazySettings, backend: str, configure: Configure) -> None:
+    settings.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}"}, "shared": REDIS_CACHE}
+    assert not warned_of("W023")  # one process counts by itself
+    settings.CHANNEL_LAYERS = {"default": PUBSUB}
+    assert warned_of("W023")
+    configure(RATE_CACHE="shared")
+    assert not warned_of("W023")
+
+
+@pytest.mark.parametrize("backend", ["db.DatabaseCache", "filebased.FileBasedCache"])
+def test_w023_caches_that_count_in_two_steps(settings: LazySettings, backend: str) -> None:
+    settings.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}", "LOCATION": "chat"}}
+    assert warned_of("W023")
+
+
+@pytest.mark.parametrize(("urls", "warned"), [(EVERYTHING, True), (CHATS_ALONE, False)])
+def test_w024_proxies_of_which_nobody_says_how_many(settings: LazySettings, urls: str, warned: bool) -> None:
+    settings.ROOT_URLCONF = urls
+    settings.REST_FRAMEWORK = {}
+    assert warned_of("W024") is warned
+    settings.REST_FRAMEWORK = {"NUM_PROXIES": 0}
+    assert not warned_of("W024")
+
+
 FILES = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
 
 
@@ -1094,6 +1134,8 @@ def test_no_odd_database_breaks_a_check(other: Other, engine: str, key: str) -> 
         ("W018", {"CHANNEL_LAYERS": {"default": CORE}}),
         ("W020", {"USE_TZ": False, "TIME_ZONE": "America/Chicago"}),
         ("W021", {"CHANNEL_LAYERS": {"default": PUBSUB}}),
+        ("W023", {"CHANNEL_LAYERS": {"default": PUBSUB}}),
+        ("W024", {"REST_FRAMEWORK": {}}),
         ("W022", {"MEDIA_ROOT": "", "BASE_DIR": Path("/srv")}),
     ],
 )

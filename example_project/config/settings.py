@@ -7,8 +7,6 @@ from typing import Any
 
 import dj_database_url
 
-from django_bpo_chat.conf import DEFAULTS
-
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 DEBUG = os.environ.get("DJANGO_DEBUG", "1").lower() in {"1", "true", "yes", "on"}
@@ -128,7 +126,7 @@ BPO_CHAT: dict[str, Any] = {
     },
 }
 if os.environ.get("EXAMPLE_THROTTLES") == "off":
-    BPO_CHAT = {"RATES": dict.fromkeys(DEFAULTS["RATES"]), "SOCKETS_PER_USER": 10_000}
+    BPO_CHAT = {"RATES": None, "SOCKETS_PER_USER": 10_000}
 
 USE_TZ = True
 

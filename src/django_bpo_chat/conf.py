@@ -165,7 +165,8 @@ class ChatSettings:
 
     def rate(self, action: str) -> str | None:
         """How often somebody may do this, such as ``"60/min, 10/2s"``; None for any number of times."""
-        return cast("str | None", {**DEFAULTS["RATES"], **self._get("RATES")}[action])
+        given = self._get("RATES")
+        return None if given is None else {**DEFAULTS["RATES"], **given}[action]
 
     @property
     def reactions_per_message(self) -> int:

@@ -24,7 +24,7 @@ UNITS = {"s": 1, "min": 60, "h": 60 * 60, "d": 24 * 60 * 60}
 REST_SECONDS = 5
 """For so long a cache that has failed is not asked again: one that hangs would hold up every request."""
 
-_RATE = re.compile(rf"([1-9]\d*)/(\d*)({'|'.join(UNITS)})")
+_RATE = re.compile(rf"([1-9]\d*)/([1-9]\d*)?({'|'.join(UNITS)})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,8 +60,8 @@ def _is_name(value: Any) -> bool:
 
 def _is_rate(value: Any) -> bool:
     try:
-        return value is None or bool(parse_rates(value))
-    except (AttributeError, ValueError):
+        return value is None or (_is_text(value) and bool(parse_rates(value)))
+    except ValueError:
         return False
 
 
@@ -124,7 +124,7 @@ VALUES: dict[str, Kind] = {
     "PRESENCE_CACHE": Kind("the name of one of CACHES", _is_cache),
     "PRESENCE_MEMBERS": COUNT,
     "RATE_CACHE": Kind("the name of one of CACHES", _is_cache),
-    "RATES": Kind("a dict of rates, such as '60/min, 10/2s', or of None", lambda value: isinstance(value, dict)),
+    "RATES": Kind("a dict of rates, or None", lambda value: value is None or isinstance(value, dict)),
     "REACTIONS_PER_MESSAGE": COUNT,
     "READ_RECEIPT_MEMBERS": COUNT,
     "SEARCH_CONFIGURATION": Kind("the name of a text search configuration of PostgreSQL", _is_name),
@@ -289,7 +289,7 @@ def _problems(given: dict[Any, Any]) -> Iterator[CheckMessage]:
         elif key == "SERIALIZERS":
             yield from _wrong_serializers(value)
         elif key == "RATES":
-            yield from _wrong_rates(value)
+            yield from _wrong_rates(value or {})
         elif key in TARGETS:
             paths = [value] if VALUES[key] is PATH else value
             yield from (error for path in paths for error in _wrong_target(key, path, TARGETS[key]))
