@@ -1190,7 +1190,7 @@ def test_a_new_project_with_the_lines_of_the_readme_is_silent_until_it_is_deploy
     project.run("cd mysite")
     project.follow(blocks(README, "python", below=INTEGRATION))
     assert project.run("python manage.py check") == "System check identified no issues (0 silenced).\n"
-    assert check(project, "--deploy", "--fail-level=WARNING") == (1, ["W011", "W014", "W015"])
+    assert check(project, "--deploy", "--fail-level=WARNING") == (1, ["W011", "W014", "W015", "W022", "W024"])
 
     project.write('# mysite/settings.py, at the end\n\nSECRET_KEY = "too short to sign with"')
-    assert check(project, "--deploy") == (0, ["W011", "W012", "W014", "W015"])
+    assert check(project, "--deploy") == (0, ["W011", "W012", "W014", "W015", "W022", "W024"])

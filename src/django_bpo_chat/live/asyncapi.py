@@ -82,6 +82,7 @@ class Error(Answer):
     fields = serializers.DictField(  # type: ignore[assignment]
         child=serializers.ListField(child=TextField()), required=False, help_text="What is wrong with each field."
     )
+    retry_after = NumberField(required=False, help_text="After how many seconds it may be said again.")
 
 
 class Changed(Answer, Changes):
@@ -216,6 +217,7 @@ CLOSE_CODES: Mapping[CloseCode, str] = {
     CloseCode.NOT_AUTHENTICATED: "Not authenticated, or not any more: get a token, connect.",
     CloseCode.NOT_ALLOWED: "The site does not allow it: do not try again.",
     CloseCode.TOO_SLOW: "Too slow to read, or silent for too long: connect, resume.",
+    CloseCode.TOO_MANY: "Too many frames, or sockets of one user: connect after a minute, resume.",
     CloseCode.UNAVAILABLE: "Of no use now: connect later.",
 }
 
