@@ -86,7 +86,7 @@ if redis_url := os.environ.get("REDIS_URL"):
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
             "LOCATION": redis_url,
-            "OPTIONS": {"socket_timeout": 5},
+            "OPTIONS": {"socket_timeout": 1},
         },
     }
 

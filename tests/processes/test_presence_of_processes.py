@@ -99,7 +99,8 @@ def test_a_process_ends_also_while_valkey_hangs(valkey: Valkey, serve: Serve) ->
 
 @pytest.mark.parametrize("fault", ["killed", "frozen"])
 def test_presence_outlives_the_absence_of_valkey(valkey: Valkey, serve: Serve, fault: str) -> None:
-    first, second = (serve(REDIS_URL=valkey.url, **site("short_presence")) for _ in range(2))
+    counting = {"EXAMPLE_THROTTLES": "on", **site("short_presence")}
+    first, second = (serve(REDIS_URL=valkey.url, **counting) for _ in range(2))
     begin, end = {"killed": (valkey.kill, valkey.start), "frozen": (valkey.freeze, valkey.thaw)}[fault]
 
     async def scenario() -> None:
