@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
@@ -14,6 +15,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_bpo_chat import operations
+from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.clock import ClockTime
 from django_bpo_chat.exceptions import NotFound
 from django_bpo_chat.models import Attachment, Chat, Mention, Message, Reaction, Report
@@ -93,7 +95,7 @@ def test_in_batches_each_with_a_version(wali: Person) -> None:
     work = operations.prune_messages(older_than=DAYS_30)
     assert next(work) == 2
     assert texts(wali, uri) == ["", "", "", "3", "4", "5", "6", "7"]
-    assert list(operations.prune_messages(older_than=DAYS_30)) == [3, 1]
+    assert list(operations.prune_messages(older_than=DAYS_30)) == [3, 1, 0]
     assert texts(wali, uri) == ["", "", "", "", "", "", "", "7"]
     assert wali.chat(uri)["version"] == since + 3
 
@@ -191,6 +193,31 @@ def test_open_views_forget_what_is_pruned(connect: Connect, wali: Person, mabel:
         client.catch_up()
         assert client.chats[uri].messages == history(person, uri)
     assert [message["message"] for message in clients[1].chats[uri].messages.values()] == ["", "", "", "", "8"]
+
+
+class LongCard(Adapter):
+    def card(self, user: Any) -> dict[str, Any]:
+        return {"name": "x" * 5000}
+
+
+def test_a_batch_fits_a_frame_however_much_is_shown_of_people(
+    connect: Connect, configure: Configure, wali: Person, mabel: Person
+) -> None:
+    uri = wali.start(mabel)
+    for _ in range(30):
+        wali.send(uri)
+    age(uri, up_to=30)
+    configure(ADAPTER=f"{__name__}.LongCard")
+    client = ViewingClient(mabel, connect(mabel))
+    batches = list(operations.prune_messages(older_than=DAYS_30))
+    assert sum(batches) == 30
+    assert max(batches) < 20
+    client.catch_up()
+    assert client.chats[uri].messages == history(mabel, uri)
+    assert max(len(json.dumps(frame)) for frame in client.frames) < 64 * 1024
+    wali.send(uri)
+    mabel.send(uri)
+    assert sum(operations.delete_messages_of(author=wali.user)) == 1
 
 
 @pytest.mark.django_db(transaction=True)

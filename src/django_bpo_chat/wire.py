@@ -162,6 +162,11 @@ def message(row: Message) -> Dict:
     }
 
 
+def tombstone(row: Message) -> Dict:
+    """What a message will be once it is deleted, but for its version."""
+    return {**message(row), "message": "", "deleted": True, "reactions": [], "mentions": [], "attachments": []}
+
+
 def reactions(row: Message) -> list[Dict]:
     """By emoji, in the order in which they came."""
     usernames: dict[str, list[str]] = {}

@@ -6,10 +6,11 @@ own, and yield how many messages they have deleted in each. They may be left, an
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
-from itertools import groupby
+from itertools import accumulate, groupby
 
-from .. import access
+from .. import access, wire
 from ..exceptions import NotFound
 from ..models import Chat, ChatQuerySet, Membership, Message, MessageQuerySet, Report, lock_order
 from ..users import User
@@ -28,7 +29,8 @@ def prune_messages(*, older_than: timedelta, chat: str | None = None) -> Iterato
     Raises ``NotFound`` for an unknown chat.
     """
     for each in _chats(older_than, chat):
-        yield from _prune_chat(each.uri, older_than)
+        with suppress(NotFound):  # it is gone meanwhile
+            yield from _prune_chat(each.uri, older_than)
 
 
 def count_old_messages(*, older_than: timedelta, chat: str | None = None) -> int:
@@ -48,9 +50,10 @@ def delete_messages_of(*, author: User) -> Iterator[int]:
     while batch:
         batch.sort(key=lambda message: message.chat.uri)
         for uri, messages in groupby(batch, key=lambda message: message.chat.uri):
-            yield _delete_by(author, uri, [message.seq for message in messages])
-        # What is deleted is not looked through again.
-        batch = list(live.filter(created_at__gte=max(message.created_at for message in batch))[:BATCH])
+            with suppress(NotFound):
+                yield _delete_by(author, uri, [message.seq for message in messages])
+        # What was deleted before this batch is not looked through again.
+        batch = list(live.filter(created_at__gte=min(message.created_at for message in batch))[:BATCH])
 
 
 def lock_chats_of(user: User) -> None:
@@ -82,8 +85,8 @@ def _last_old_seq(chat: Chat, age: timedelta) -> int:
 
 def _prune_chat(uri: str, age: timedelta) -> Iterator[int]:
     """What has been pruned is the beginning of the chat, so the next batch is known by its seqs."""
-    rest = BATCH
-    while rest == BATCH:
+    is_done = False
+    while not is_done:
         with changing(None, uri) as change:
             begin = change.chat.pruned_seq + 1
             old = Message.objects.filter(seq__range=(begin, begin + BATCH - 1)).older_than(age)
@@ -92,7 +95,7 @@ def _prune_chat(uri: str, age: timedelta) -> Iterator[int]:
                 change.prune_to(messages[-1].seq)
             deleted = _delete(change, messages)
             Report.objects.filter(message__in=messages).delete()
-        rest = len(messages)
+            is_done = not messages
         yield deleted
 
 
@@ -105,7 +108,13 @@ def _under_lock(change: Change, messages: MessageQuerySet) -> list[Message]:
     found = access.with_parts((access.messages_with_authors() & messages).filter(chat=change.chat).order_by("seq"))
     for message in found:
         message.chat = change.chat
-    return found
+    return _fitting(found)
+
+
+def _fitting(messages: list[Message]) -> list[Message]:
+    """The first of them whose tombstones are one frame together, at least one: names may be very long."""
+    sizes = accumulate(len(wire.encode(wire.tombstone(message)).encode()) + 1 for message in messages)
+    return messages[: max(1, sum(size <= access.PAGE_BYTES for size in sizes))]
 
 
 def _delete(change: Change, messages: Sequence[Message]) -> int:
