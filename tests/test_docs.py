@@ -644,7 +644,7 @@ def test_the_commands_of_the_lifecycle_page(
     for line in "".join(block.text for block in blocks(DOCS / "lifecycle.md", "sh")).splitlines():
         call_command(*shlex.split(story.adapt(line).removeprefix("python manage.py ")))
     assert {path.name for path in tmp_path.iterdir()} == {"mabel.zip", "picnic.zip"}
-    assert "1 messages deleted" in capsys.readouterr().out
+    assert "Messages deleted: 1" in capsys.readouterr().out
 
 
 @pytest.mark.django_db

@@ -168,7 +168,7 @@ def test_the_command_writes_a_file(wali: Person, tmp_path: Path, capsys: pytest.
     uri, path = wali.start(), tmp_path / "export.zip"
     wali.send(uri)
     for which in (["--chat", uri], ["--user", wali.username]):
-        assert command("export_chat", *which, "-o", str(path), capsys=capsys) == f"2 rows in {path}\n"
+        assert command("export_chat", *which, "-o", str(path), capsys=capsys) == f"Rows in {path}: 2\n"
         assert "messages.jsonl" in ZipFile(path).namelist()
         path.unlink()
 
@@ -184,3 +184,5 @@ def test_the_command_overwrites_nothing_and_leaves_nothing_half(wali: Person, tm
         with pytest.raises(CommandError, match="There is no"):
             call_command("export_chat", *which, "-o", path)
         assert not path.exists()
+    with pytest.raises(CommandError, match="cannot be written"):
+        call_command("export_chat", "--user", wali.username, "-o", tmp_path / "nowhere" / "export.zip")

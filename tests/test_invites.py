@@ -178,3 +178,17 @@ def test_of_8_at_once_3_get_through_where_3_may(wali: Person, crowd: Callable[[i
     answers = at_once(*[lambda person=person: person.post(f"invites/{token}/") for person in people])
     assert sorted(answer.status for answer in answers) == [200] * 3 + [404] * 5
     assert wali.chat(uri)["member_count"] == 4
+
+
+@pytest.mark.parametrize("act", ["remove", "ban"])
+def test_whoever_is_put_out_does_not_come_in_by_an_invite_of_their_own(
+    act: str, wali: Person, mabel: Person, otis: Person
+) -> None:
+    uri = wali.start(mabel, otis)
+    wali.change_role(uri, mabel, "admin")
+    own, others = mabel.invite(uri), wali.invite(uri)
+    wali.edit_chat(uri, joinable=False)
+    getattr(wali, act)(uri, mabel)
+    assert mabel.post(f"invites/{own}/").status == 404
+    assert mabel.post(f"invites/{others}/").status == (200 if act == "remove" else 404)
+    assert wali.get(f"chats/{uri}/invites/").json["results"][0]["token"] == others

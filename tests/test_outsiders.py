@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from django_bpo_chat.api import urls
 from django_bpo_chat.live.frames import FRAMES
+from django_bpo_chat.live.pace import TYPING_SECONDS
 from tests.clients import ChatSocket, Connect
 from tests.person import FORM, NO_BODY, Answer, Person, Visitor, file_part, form
 
@@ -221,6 +223,8 @@ def test_at_once_on_a_socket_that_is_open(go: Exit, code: str, connect: Connect,
 def test_at_once_for_whom_one_blocks(connect: Connect, wali: Person, mabel: Person) -> None:
     place = Place(wali.start_direct(mabel), wali, mabel)
     socket = connect(mabel)
+    assert refusals(socket, place.uri) == {("ok", None), ("changes", None)}
+    time.sleep(TYPING_SECONDS)  # so that a frame that is let through is not dropped for coming too early
     wali.block(mabel)
     for kind, fields in frames(place.uri).items():
         answer = socket.ask(kind, **fields)

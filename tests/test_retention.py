@@ -342,9 +342,10 @@ def test_the_command_prunes_by_age(prune_chat: Callable[..., str], wali: Person,
         age(uri, up_to=1)
         wali.send(uri, "New")
     assert (
-        prune_chat("--older-than", "30", "--chat", uris[0], "--dry-run") == "1 messages and tombstones are that old\n"
+        prune_chat("--older-than", "30", "--chat", uris[0], "--dry-run")
+        == "Messages and tombstones that are so old: 1\n"
     )
-    assert prune_chat("--older-than", "30", "--chat", uris[0]) == "1 messages deleted\n1 files deleted\n"
+    assert prune_chat("--older-than", "30", "--chat", uris[0]) == "Messages deleted: 1\nFiles deleted: 1\n"
     assert [texts(wali, uri) for uri in uris] == [["", "New"], ["Hello world", "New"]]
     assert prune_chat("--older-than", "0.5", "--verbosity", "0") == ""
     assert [texts(wali, uri) for uri in uris] == [["", "New"], ["", "New"]]
@@ -354,8 +355,8 @@ def test_the_command_deletes_all_of_somebody(prune_chat: Callable[..., str], wal
     uri = wali.start(mabel)
     wali.send(uri)
     mabel.send(uri)
-    assert prune_chat("--author", mabel.username, "--dry-run") == f"1 messages are by {mabel.username}\n"
-    assert prune_chat("--author", mabel.username) == "1 messages deleted\n0 files deleted\n"
+    assert prune_chat("--author", mabel.username, "--dry-run") == f"Messages by {mabel.username}: 1\n"
+    assert prune_chat("--author", mabel.username) == "Messages deleted: 1\nFiles deleted: 0\n"
     assert texts(wali, uri) == ["Hello world", ""]
 
 
@@ -363,16 +364,16 @@ def test_the_command_alone_deletes_files_that_nobody_has_sent(prune_chat: Callab
     wali.attach(wali.start())
     Attachment.objects.update(created_at=ClockTime() - timedelta(days=2))
     assert prune_chat("--dry-run") == ""
-    assert prune_chat() == "1 files deleted\n"
+    assert prune_chat() == "Files deleted: 1\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--older-than", "soon"], "invalid"),
-        (["--older-than", "-1"], "invalid"),
-        (["--older-than", "nan"], "invalid"),
-        (["--older-than", "1e300"], "invalid"),
+        (["--older-than", "soon"], "is no number of days"),
+        (["--older-than", "-1"], "is no number of days"),
+        (["--older-than", "nan"], "is no number of days"),
+        (["--older-than", "1e300"], "is no number of days"),
         (["--older-than", "9", "--chat", "x"], "There is no chat 'x'"),
         (["--chat", "x"], "--older-than"),
         (["--author", "nobody"], "There is no user 'nobody'"),

@@ -417,6 +417,8 @@ class Hub:
             self._to_recheck.add(user)
             if watches:
                 self._watching_to_recheck.add(user)
+                for socket in self._of_user(user):
+                    socket.distrust()
 
     async def _recheck_changed(self) -> None:
         await asyncio.sleep(RECHECK_SECONDS)

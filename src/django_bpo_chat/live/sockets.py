@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from ..exceptions import CloseCode
@@ -67,6 +68,10 @@ class Socket:
         self._judging: asyncio.Handle | None = None
         self._writer: asyncio.Task[None] | None = None
         self._closer: asyncio.Task[None] | None = None
+
+    def distrust(self) -> None:
+        """What the site has permitted by this login is not remembered any more, but asked again."""
+        self.login = replace(self.login)
 
     def deliver(self, frame: str, *, ephemeral: bool = False) -> None:
         """Write the frame, now or after those that wait; ``ephemeral`` ones are the first to be dropped."""

@@ -5,7 +5,7 @@ from ..exceptions import NotAllowed, NotFound
 from ..models import Ban, Membership
 from ..users import User, users_with_handles
 from .change import Change, changing
-from .members import dismiss
+from .members import expel
 
 
 def ban_user(*, actor: User | None, chat: str, username: str) -> bool:
@@ -20,7 +20,7 @@ def ban_user(*, actor: User | None, chat: str, username: str) -> bool:
         if membership is not None and membership.is_present:
             if membership.rank >= standing.rank:
                 raise NotAllowed
-            dismiss(change, membership)
+            expel(change, membership)
         change.others.append(user)
         if access.is_banned(user, change.chat):
             return False

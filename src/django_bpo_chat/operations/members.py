@@ -10,7 +10,7 @@ from .. import access, signals
 from ..conf import chat_settings
 from ..exceptions import NotAllowed, NotAuthenticated, NotFound
 from ..locks import lock_first
-from ..models import OWNER, Chat, Membership, lock_order
+from ..models import OWNER, Chat, Invite, Membership, lock_order
 from ..users import User, active, handle, rows_of_users
 from . import texts
 from .change import Change, changing
@@ -62,8 +62,10 @@ def remove_member(*, actor: User | None, chat: str, username: str) -> None:
     Raises ``NotAllowed``, ``NotAMember`` or ``NotFound``.
     """
     with changing(actor, chat) as change:
-        is_oneself = username == handle(actor)
-        dismiss(change, change.require_group_member() if is_oneself else _subordinate(change, username))
+        if username == handle(actor):
+            dismiss(change, change.require_group_member())
+        else:
+            expel(change, _subordinate(change, username))
 
 
 def change_role(*, actor: User | None, chat: str, username: str, role: str) -> Membership:
@@ -76,6 +78,8 @@ def change_role(*, actor: User | None, chat: str, username: str, role: str) -> M
         change.require_owner()
         member = access.present_member(change.chat, username)
         if role == OWNER:
+            if not member.user.is_active:
+                raise NotAllowed
             _hand_over(change, member)
         elif member.is_owner:
             raise NotAllowed  # a chat has an owner
@@ -176,6 +180,12 @@ def dismiss(change: Change, membership: Membership) -> None:
     change.signal(signals.member_left, Membership, membership=membership)
     if was_owner:
         _hand_to_heir(change)
+
+
+def expel(change: Change, member: Membership) -> None:
+    """Out, and not in again by an invite of one's own."""
+    Invite.objects.filter(chat=change.chat, created_by=member.user).delete()
+    dismiss(change, member)
 
 
 def _hand_over(change: Change, heir: Membership) -> None:

@@ -5,7 +5,6 @@ from django.db.models.functions import Greatest
 
 from .. import access, events
 from ..conf import chat_settings
-from ..exceptions import NotFound
 from ..models import Block, Chat, Membership
 from ..users import User
 
@@ -67,9 +66,9 @@ def _marked(member: Membership) -> tuple[int, int]:
 
 
 def _again(member: Membership) -> Membership:
-    """As it is now. Raises ``NotFound`` where the account is deleted in this moment."""
-    now = Membership.objects.with_counts().filter(pk=member.pk).first()
+    """As it is now. Raises ``NotAMember`` or ``NotFound`` for whoever goes in this moment."""
+    now = Membership.objects.present().with_counts().filter(pk=member.pk).first()
     if now is None:
-        raise NotFound
+        raise access.refusal(member.user, member.chat)
     now.chat = member.chat
     return now

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from .. import access, events, signals
 from ..clock import ClockTime
 from ..exceptions import Invalid, NotAllowed, NotFound
-from ..models import Block, Chat, Report, pair_key
+from ..models import Block, Chat, Message, Report, pair_key
 from ..users import User, handle, users_with_handles
 from . import texts
 from .change import accounts_that_last
@@ -54,7 +54,10 @@ def report_message(*, actor: User, chat: str, seq: int, reason: str) -> tuple[Re
         raise NotFound
     if message.author_id == actor.pk:
         raise NotAllowed
-    with accounts_that_last(actor):
+    with accounts_that_last(actor), transaction.atomic(using=router.db_for_write(Report)):
+        # Locked, so that what is deleted in this moment is not reported afterwards.
+        if not Message.objects.filter(pk=message.pk, deleted_at=None).update(seq=F("seq")):
+            raise NotFound
         report, created = Report.objects.get_or_create(message=message, reporter=actor, defaults={"reason": reason})
     if created:
         events.send_signal(signals.message_reported, Report, chat=member.chat, actor=actor, report=report)

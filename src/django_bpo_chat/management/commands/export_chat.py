@@ -37,6 +37,8 @@ class Command(BaseCommand):
                 rows = shown(work, self.stdout, "rows")
         except FileExistsError:
             raise CommandError(f"{path} exists already.") from None
+        except OSError as error:
+            raise CommandError(f"{path} cannot be written: {error}") from None
         except BaseException as error:
             with suppress(FileNotFoundError):
                 path.unlink()
@@ -44,4 +46,4 @@ class Command(BaseCommand):
                 raise CommandError(f"There is no chat {options['chat']!r}.") from None
             raise
         if options["verbosity"]:
-            self.stdout.write(f"{rows} rows in {path}")
+            self.stdout.write(f"Rows in {path}: {rows}")

@@ -1,6 +1,6 @@
 """Delete what is not to be kept any longer."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
@@ -38,15 +38,15 @@ class Command(BaseCommand):
         except NotFound:
             raise CommandError(f"There is no chat {options['chat']!r}.") from None
         if not options["dry_run"]:
-            self._say(options, f"{operations.prune_attachments()} files deleted")
+            self._say(options, f"Files deleted: {operations.prune_attachments()}")
 
     def _prune(self, options: dict[str, Any], **which: Any) -> None:
         total = operations.count_old_messages(**which)
         if options["dry_run"]:
-            self._say(options, f"{total} messages and tombstones are that old")
+            self._say(options, f"Messages and tombstones that are so old: {total}")
             return
         deleted = shown(operations.prune_messages(**which), self.stdout, "messages", total)
-        self._say(options, f"{deleted} messages deleted")
+        self._say(options, f"Messages deleted: {deleted}")
 
     def _delete_messages_of(self, options: dict[str, Any]) -> None:
         found = users_with_handles([options["author"]])
@@ -54,10 +54,10 @@ class Command(BaseCommand):
             raise CommandError(f"There is no user {options['author']!r}.")
         total = operations.count_messages_of(author=found[0])
         if options["dry_run"]:
-            self._say(options, f"{total} messages are by {options['author']}")
+            self._say(options, f"Messages by {options['author']}: {total}")
             return
         deleted = shown(operations.delete_messages_of(author=found[0]), self.stdout, "messages", total)
-        self._say(options, f"{deleted} messages deleted")
+        self._say(options, f"Messages deleted: {deleted}")
 
     def _say(self, options: dict[str, Any], line: str) -> None:
         if options["verbosity"]:
@@ -65,8 +65,11 @@ class Command(BaseCommand):
 
 
 def _days(text: str) -> timedelta:
-    """Raises ``ValueError``, which argparse tells."""
-    days = float(text)
+    """Raises argparse's error."""
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1
     if not 0 <= days <= MOST_DAYS:
-        raise ValueError
+        raise ArgumentTypeError(f"{text!r} is no number of days")
     return timedelta(days=days)
