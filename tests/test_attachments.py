@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from PIL import Image, ImageOps
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from django_bpo_chat import images, operations
@@ -24,7 +27,7 @@ from tests.clients import Connect
 from tests.fixtures import Configure
 from tests.parallel import at_once
 from tests.person import FORM, Answer, Person, Visitor, file_part, form
-from tests.pictures import animation, opened, photo, picture
+from tests.pictures import ORIENTATION, animation, opened, photo, picture, with_exif, with_exif_at_its_end
 from tests.servers import LiveServer, logged_errors
 
 pytest_plugins = ["tests.sockets"]
@@ -76,6 +79,17 @@ def test_a_file_needs_no_text(wali: Person) -> None:
     assert wali.edit(uri, 1, "With a text")["message"] == "With a text"
     edited = wali.edit(uri, 1, "")
     assert (edited["message"], len(edited["attachments"])) == ("", 1)
+
+
+@pytest.mark.parametrize("text", [" \u200b", "\u2800", "\u3164\n"])
+def test_a_text_that_shows_nothing_is_none(text: str, wali: Person) -> None:
+    uri = wali.start()
+    assert wali.send(uri, text, attachments=[wali.attach(uri)["id"]])["message"] == ""
+    assert wali.edit(uri, 1, "With a text")["message"] == "With a text"
+    assert wali.edit(uri, 1, text)["message"] == ""
+    for bad in ("\0", " \0 "):
+        body = {"message": bad, "attachments": [wali.attach(uri)["id"]]}
+        assert [*wali.post(f"chats/{uri}/messages/", body).json] == ["message"]
 
 
 def test_a_message_without_files_does(wali: Person) -> None:
@@ -172,6 +186,55 @@ def test_one_file_at_a_time(wali: Person) -> None:
     answer = wali.upload(uri, more=file_part())
     assert (answer.status, answer.json) == (400, {"file": ["One file at a time."]})
     assert wali.upload(uri, more=b'name="comment"\r\n\r\nx').status == 201
+
+
+REFUSED: dict[str, bytes] = {
+    "too large": form(file_part(b"x" * 3_100_000)),
+    "two files": form(file_part(b"x" * 2_700_000), file_part()),
+    "another field": form(file_part(b"x" * 2_700_000, field="another")),
+    "half of a form": form(file_part(b"x" * 2_700_000))[:-20],
+    "a bad base64": form(
+        file_part(b"eHh4" * 700_000 + b"abcde", header=b"Content-Transfer-Encoding: base64\r\n"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_leaves_no_temporary_file(
+    name: str, wali: Person, configure: Configure, tmp_path: Path, settings: Any
+) -> None:
+    configure(ATTACHMENT_BYTES=3_000_000)
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path
+    uri = wali.start()
+    gc.disable()
+    try:
+        answer = wali.ask("POST", f"chats/{uri}/attachments/", REFUSED[name], content_type=FORM)
+        assert answer.status in {400, 413}
+        assert [*tmp_path.glob("*.upload*")] == []
+    finally:
+        gc.enable()
+
+
+class ReadsForms:
+    """A middleware that looks for a field in each form, as those do that let forms have other methods."""
+
+    def __init__(self, get_response: Callable[[Any], Any]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: Any) -> Any:
+        request.POST.get("_method")
+        return self.get_response(request)
+
+
+def test_a_middleware_may_have_read_the_form(wali: Person, configure: Configure, settings: Any) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.ReadsForms"]
+    configure(ATTACHMENT_BYTES=10)
+    uri = wali.start()
+    assert wali.upload(uri).status == 201
+    assert wali.upload(uri, b"x" * 11).json["code"] == "too_large"
+    assert wali.upload(uri, more=file_part(field="another")).json == {"file": ["One file at a time."]}
+    assert wali.ask("POST", f"chats/{uri}/attachments/", form(file_part())[:40], content_type=FORM).status == 400
+    assert len(stored_files()) == 1
 
 
 def test_so_many_files_may_wait_to_be_sent(wali: Person, mabel: Person, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -485,12 +548,52 @@ def test_a_transparent_image_has_a_transparent_preview(wali: Person) -> None:
     assert opened(wali.download(uri, file, preview="true").content).mode == "RGBA"
 
 
-@pytest.mark.parametrize(("orientation", "size"), [(1, (64, 48)), (3, (64, 48)), (6, (48, 64)), (8, (48, 64))])
-def test_an_image_stands_as_its_camera_was_held(orientation: int, size: tuple[int, int], wali: Person) -> None:
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_an_image_stands_as_its_camera_was_held(kind: str, orientation: int, wali: Person) -> None:
     uri = wali.start()
-    file = wali.send_file(uri, photo(orientation=orientation))
-    assert (file["width"], file["height"]) == size
-    assert opened(wali.download(uri, file, preview="true").content).size == size
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    content = with_exif(kind, exif)
+    upright = ImageOps.exif_transpose(opened(content))
+    file = wali.send_file(uri, content)
+    assert (file["width"], file["height"]) == upright.size
+    preview = opened(wali.download(uri, file, preview="true").content)
+    assert preview.size == upright.size
+    assert dark_corner(preview) == dark_corner(upright)
+
+
+def dark_corner(image: Any) -> tuple[int, int]:
+    x, y = image.width - 8, image.height - 8
+    return min([(8, 8), (x, 8), (8, y), (x, y)], key=lambda place: int(image.convert("L").getpixel(place)))
+
+
+BIG_ENDIAN = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+
+
+def test_also_where_it_says_so_in_another_way(wali: Person) -> None:
+    for content in (with_exif("JPEG", b"Exif\0\0" + BIG_ENDIAN), with_exif_at_its_end(BIG_ENDIAN)):
+        file = wali.attach(wali.start(), content)
+        assert (file["width"], file["height"]) == (48, 64)
+
+
+@pytest.mark.parametrize(
+    "exif", [b"", b"II*\0", b"II*\0\xff\xff\xff\xff", BIG_ENDIAN[:12], b"II*\0\x08\0\0\0\xff\xff", b"x" * 99]
+)
+def test_what_it_says_may_be_nonsense(exif: bytes, wali: Person) -> None:
+    file = wali.attach(wali.start(), with_exif("PNG", b"Exif\0\0" + exif))
+    assert (file["width"], file["height"], file["preview"]) == (64, 48, True)
+
+
+def test_16_bits_of_grey_are_the_same_grey_in_8(wali: Person) -> None:
+    uri = wali.start()
+    for size in (64, 1300):
+        file = BytesIO()
+        Image.new("I;16", (size, size), 120 * 256).save(file, "PNG")
+        sent = wali.send_file(uri, file.getvalue())
+        preview = opened(wali.download(uri, sent, preview="true").content)
+        assert (sent["width"], preview.width) == (size, min(size, 320))
+        assert abs(preview.convert("L").getpixel((9, 9)) - 120) <= 3
 
 
 def test_a_preview_does_not_tell_where_it_was_taken(wali: Person) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 import zipfile
 from collections.abc import Callable
 from io import BytesIO
@@ -13,12 +14,23 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils.http import parse_header_parameters
+from PIL import Image
 
 from django_bpo_chat import operations
 from django_bpo_chat.models import Attachment
 from tests.fixtures import Configure
+from tests.parallel import at_once
 from tests.person import Answer, Person
-from tests.pictures import animation, bomb, photo, picture
+from tests.pictures import (
+    animation,
+    bomb,
+    photo,
+    picture,
+    with_chunks,
+    with_comments,
+    with_scans,
+    with_segments,
+)
 
 HTML = b"<!doctype html><script>alert(document.domain)</script>"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'
@@ -124,6 +136,67 @@ def test_how_many_pixels_an_image_may_have_is_a_setting(wali: Person, configure:
         assert wali.upload(uri, content).status == 400
 
 
+# Small files that would keep a process busy for minutes. They are not, since they are no pictures.
+TEDIOUS: dict[str, Callable[[], bytes]] = {
+    "a PNG of tiny chunks": lambda: with_chunks(3000),
+    "a PNG of tiny chunks behind its pixels": lambda: with_chunks(3000, behind_pixels=True),
+    "a JPEG of tiny segments": lambda: with_segments(3000),
+    "a GIF of tiny comments": lambda: with_comments(3000),
+    "a JPEG of many scans": lambda: with_scans(33),
+}
+
+
+@pytest.mark.parametrize("name", TEDIOUS)
+def test_what_takes_long_to_decode_is_not_decoded(name: str, wali: Person) -> None:
+    file, answer = downloaded(wali, wali.start(), TEDIOUS[name]())
+    assert (file["width"], file["preview"]) == (None, False)
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+
+
+HONEST: dict[str, Callable[[], bytes]] = {
+    "a PNG of some chunks": lambda: with_chunks(300),
+    "a JPEG of some segments": lambda: with_segments(300),
+    "a GIF of some comments": lambda: with_comments(300),
+    "a progressive JPEG": lambda: picture("JPEG", progressive=True),
+    "a JPEG of some more scans": lambda: with_scans(32),
+    "random pixels, which look like anything": lambda: noise("PNG"),
+    "random pixels in scans": lambda: noise("JPEG", progressive=True, quality=95),
+}
+
+
+def noise(kind: str, **options: Any) -> bytes:
+    file = BytesIO()
+    Image.effect_noise((1500, 1500), 100).convert("RGB").save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_what_does_not_is(name: str, wali: Person) -> None:
+    file = ContentFile(HONEST[name]())
+    attachment = operations.upload_attachment(actor=wali.user, chat=wali.start(), file=file, name="x")
+    assert attachment.is_image
+    assert attachment.preview_path
+
+
+@pytest.mark.django_db(transaction=True)
+def test_images_are_in_memory_one_at_a_time(wali: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri, _token = wali.start(), wali.access
+    at_work, most = [0], [0]
+    thumbnail = Image.Image.thumbnail
+
+    def watched(*args: Any, **kwargs: Any) -> None:
+        at_work[0] += 1
+        most[0] = max(most[0], at_work[0])
+        time.sleep(0.05)
+        thumbnail(*args, **kwargs)
+        at_work[0] -= 1
+
+    monkeypatch.setattr(Image.Image, "thumbnail", watched)
+    answers = at_once(*[lambda: wali.upload(uri, picture())] * 4)
+    assert {answer.status for answer in answers} == {201}
+    assert most == [1]
+
+
 NAMES = {
     "../../x": "x",
     "..\\..\\x": "x",
@@ -134,6 +207,13 @@ NAMES = {
     "  many   spaces .txt ": "many spaces .txt",
     "Grüße 👋🏽.txt": "Grüße 👋🏽.txt",
     "x" * 250 + ".html": "x" * 250 + ".html",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467.png": "\U0001f468\u200d\U0001f469\u200d\U0001f467.png",
+    "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645.txt": "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645.txt",
+    "a\u2066b\u2069\u200ec\u061c.txt": "abc.txt",
+    "a\x85b\u2028c.txt": "abc.txt",
+    "a\u00a0b\u3000c.txt": "a b c.txt",
+    "\u3164": "file",
+    ".\u200b\u2800": "file",
     "&lt;b&gt;.txt": "<b>.txt",
     "<script>.txt": "<script>.txt",
     "CON": "CON",
@@ -158,6 +238,11 @@ def test_a_name_does_not_end_its_header(name: str, wali: Person) -> None:
     header = wali.download(uri, {"id": attachment.key}).headers["Content-Disposition"]
     assert parse_header_parameters(header)[1]["filename"].replace("\\", "") == attachment.name
     assert not {"\r", "\n"} & set(header)
+
+
+@pytest.mark.parametrize("name", ["x." + "y" * 250, "x." + "\U0001f468" * 200])
+def test_a_large_file_may_have_a_long_suffix(name: str, wali: Person) -> None:
+    assert wali.upload(wali.start(), b"x" * 3_000_000, name).json["name"] == name
 
 
 @pytest.mark.parametrize("name", ["..", ".", "/", "\0", "\u202e"])

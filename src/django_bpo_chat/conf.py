@@ -25,7 +25,7 @@ DEFAULTS: dict[str, Any] = {
     "HANDLE_FIELD": None,
     "HEARTBEAT_SECONDS": 25,
     "HELLO_SECONDS": 10,
-    "IMAGE_PIXELS": 50_000_000,
+    "IMAGE_PIXELS": 25_000_000,
     "PAGINATION_CLASS": "django_bpo_chat.api.pagination.KeysetPagination",
     "PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "PRESENCE_CACHE": "default",
@@ -135,7 +135,8 @@ class ChatSettings:
 
     @property
     def image_pixels(self) -> int:
-        """How many pixels an image may have, which are in memory together while its preview is made."""
+        """How many pixels an image may have, which are in memory together, with up to 16 bytes each, while its preview
+        is made."""
         return cast("int", self._get("IMAGE_PIXELS"))
 
     @property

@@ -26,13 +26,17 @@ _INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\u2800\u17b4\u17b5\u034f\u180b\u
     map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])
 )
 
+_TURNING = frozenset("\u061c\u200e\u200f") | frozenset(map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]))
+"""Unicode's marks, embeddings, overrides and isolates of a direction: UAX #9, section 2."""
 
 _EMOJI_PRESENTATION = "\N{VARIATION SELECTOR-16}"
 
 
 def clean_message(text: str, *, may_be_blank: bool = False) -> str:
-    """The text without the white space around it; inside, every character stays as it is."""
-    if may_be_blank and not text.strip():
+    """The text without the white space around it; inside, every character stays as it is. One that shows nothing is
+    empty, where it may be."""
+    if may_be_blank and not _shows_anything(text):
+        _check_storable("message", text)
         return ""
     return _clean_visible("message", text, MESSAGE_LENGTH)
 
@@ -44,18 +48,19 @@ def clean_reason(reason: str) -> str:
 def _clean_visible(field: str, text: str, most: int) -> str:
     text = text.strip()
     _check_storable(field, text)
-    if not any(map(_is_visible, text)):
+    if not _shows_anything(text):
         raise _invalid(field, _("This field may not be blank."))
     _check_length(field, text, most)
     return text
 
 
 def clean_file_name(name: str) -> str:
-    """The last part of a path, without what shows nothing or turns the direction of writing, so that it reads as what
-    it is. Cut off in its middle where it is too long, so that it keeps its suffix."""
+    """The last part of a path, without control characters, ends of lines and what turns the direction of writing, so
+    that it reads as what it is; what joins letters and emoji stays. Cut off in its middle where it is too long, so that
+    it keeps its suffix."""
     name = re.split(r"[/\\]", name)[-1]
-    name = " ".join("".join(each for each in name if each == " " or each.isprintable()).split())
-    if not name.strip("."):
+    name = " ".join("".join(each for each in name if _is_nameable(each)).split())
+    if not _shows_anything(name.strip(".")):
         return "file"
     suffix = PurePosixPath(name).suffix
     kept = suffix if len(suffix) <= LONGEST_SUFFIX else ""
@@ -101,6 +106,14 @@ def clean_client_id(client_id: str) -> str:
         raise _invalid("client_id", _("Only printable characters are allowed."))
     _check_length("client_id", client_id, CLIENT_ID_LENGTH)
     return client_id
+
+
+def _is_nameable(character: str) -> bool:
+    return character not in _TURNING and unicodedata.category(character) not in {"Cc", "Cs", "Zl", "Zp"}
+
+
+def _shows_anything(text: str) -> bool:
+    return any(map(_is_visible, text))
 
 
 def _is_visible(character: str) -> bool:
