@@ -240,6 +240,16 @@ def test_a_name_does_not_end_its_header(name: str, wali: Person) -> None:
     assert not {"\r", "\n"} & set(header)
 
 
+def test_a_file_that_has_its_name_where_the_site_runs_is_not_read(
+    wali: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    uri, content = wali.start(), b"\x01\x02\x03Hello"
+    before = wali.attach(uri, content, "x.json")["content_type"]
+    Path("x.json").write_text("{}")
+    assert wali.attach(uri, content, "x.json")["content_type"] == before
+
+
 @pytest.mark.parametrize("name", ["x." + "y" * 250, "x." + "\U0001f468" * 200])
 def test_a_large_file_may_have_a_long_suffix(name: str, wali: Person) -> None:
     assert wali.upload(wali.start(), b"x" * 3_000_000, name).json["name"] == name

@@ -294,7 +294,7 @@ def attachment(actor: User, uri: str, key: str) -> Attachment:
     """
     member = membership(actor, uri)
     for found in Attachment.objects.with_key(key).filter(chat=member.chat).select_related("message"):
-        if found.uploader_id == actor.pk if found.message is None else found.message.seq >= member.first_seq:
+        if found.is_seen_by(member):
             return found
     raise NotFound
 

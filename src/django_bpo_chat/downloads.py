@@ -2,14 +2,15 @@
 
 import logging
 from collections.abc import AsyncIterator
-from typing import IO, Any
+from contextlib import ExitStack
+from http import HTTPStatus
+from typing import IO
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.http import FileResponse, HttpRequest, StreamingHttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponseNotModified, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.cache import get_conditional_response
-from django.utils.http import content_disposition_header
+from django.utils.http import content_disposition_header, parse_etags
 
 from . import files
 from .exceptions import NotFound, Unavailable
@@ -50,7 +51,7 @@ def file_response(request: HttpRequest, attachment: Attachment, *, preview: bool
     if not path:
         raise NotFound
     etag = f'"{attachment.key}{"-preview" if preview else ""}"'
-    response = get_conditional_response(request, etag=etag) or _whole(request, _opened(path))
+    response = HttpResponseNotModified() if _has(request, etag) else _whole(request, path)
     is_image = preview or attachment.is_image
     content_type = PREVIEW_TYPE if preview else attachment.content_type
     for name, value in HEADERS.items():
@@ -58,22 +59,30 @@ def file_response(request: HttpRequest, attachment: Attachment, *, preview: bool
     response["ETag"] = etag
     response["Content-Type"] = content_type if is_image else files.UNKNOWN_TYPE
     response["Content-Disposition"] = content_disposition_header(not is_image, attachment.name) or ""
+    if not preview and response.status_code == HTTPStatus.OK:
+        response["Content-Length"] = str(attachment.size)
     return response
 
 
-def _opened(path: str) -> IO[bytes]:
-    try:
-        return files.storage().open(path)
-    except FileNotFoundError:
-        logger.error("An attachment is not in its storage: %s", path)
-        raise NotFound from None
-    except Exception as error:
-        logger.exception("The storage of attachments fails")
-        raise Unavailable from error
+def _has(request: HttpRequest, etag: str) -> bool:
+    """Whether the client has it already: RFC 9110, section 13.1.2. Other conditions are for what can be changed."""
+    known = parse_etags(request.headers.get("If-None-Match", ""))
+    return "*" in known or etag in {each.removeprefix("W/") for each in known}
 
 
-def _whole(request: HttpRequest, file: Any) -> HttpResponseBase:
-    is_async = isinstance(request, ASGIRequest)
-    response = StreamingHttpResponse(Chunks(file)) if is_async else FileResponse(file)
-    response["Content-Length"] = str(file.size)
+def _whole(request: HttpRequest, path: str) -> HttpResponseBase:
+    """Raises ``NotFound`` and ``Unavailable``. A storage that fails later can only cut the answer off."""
+    with ExitStack() as undone:
+        try:
+            file = undone.enter_context(files.storage().open(path))
+            file.read(0)  # some storages ask for it only now
+            is_async = isinstance(request, ASGIRequest)
+            response = StreamingHttpResponse(Chunks(file)) if is_async else FileResponse(file)
+        except FileNotFoundError:
+            logger.error("An attachment is not in its storage: %s", path)
+            raise NotFound from None
+        except Exception as error:
+            logger.exception("The storage of attachments fails")
+            raise Unavailable from error
+        undone.pop_all()
     return response

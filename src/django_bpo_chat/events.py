@@ -128,11 +128,11 @@ def logged_out(login: str) -> None:
 
 def send_signal(signal: Signal, sender: type[Model], **arguments: Any) -> None:
     """Tell the site's own code."""
-    _after_commit(lambda: signal.send_robust(sender=sender, **arguments))
+    after_commit(lambda: signal.send_robust(sender=sender, **arguments))
 
 
 def _publish(envelope: Envelope) -> None:
-    _after_commit(lambda: _hand_over(envelope))
+    after_commit(lambda: _hand_over(envelope))
 
 
 def _hand_over(envelope: Envelope) -> None:
@@ -148,7 +148,8 @@ def _at_once(announce: Callable[[], object]) -> None:
         logger.exception("An event could not be handed to the bus")
 
 
-def _after_commit(announce: Callable[[], object]) -> None:
+def after_commit(announce: Callable[[], object]) -> None:
+    """In the order of the calls, and whether or not those before have failed."""
     database = transaction.get_connection(router.db_for_write(Chat))
     if database.get_autocommit() or (database.in_atomic_block and database.commit_on_exit):
         transaction.on_commit(announce, using=database.alias, robust=True)

@@ -53,7 +53,8 @@ def read_content(file: "File[Any]", name: str) -> Content:
 
 def _content_type(head: bytes, name: str) -> str:
     try:
-        matches = puremagic.magic_string(head, filename=name)
+        # It needs the suffix. A file of that name it would read, where there is one: none has a name with a NUL.
+        matches = puremagic.magic_string(head, filename=f"\0{name}")
     except (puremagic.PureError, ValueError):
         matches = []
     known = (match.mime_type for match in matches if match.confidence > _BY_NAME_ALONE)
@@ -84,14 +85,16 @@ def storage() -> Storage:
 
 
 def new_path() -> str:
-    """Where nobody can guess it, also where the storage shows its files to the world: it says nothing of what is in the
-    file, so that no server takes it for a page, and it has nothing in common with the key that members know."""
+    """Where nobody can guess it, also where the storage shows its files to the world. It says nothing of what is in the
+    file, and has nothing in common with the key that members know."""
     name = secrets.token_hex(16)
     return f"{DIRECTORY}/{name[:2]}/{name}"
 
 
 def store(path: str, content: "File[Any] | bytes") -> str:
-    """The path at which the storage has it."""
+    """The path at which the storage has it, which may be another one."""
     file = ContentFile(content) if isinstance(content, bytes) else content
     file.seek(0)
+    # What storages that keep a type, such as those on S3, would else take from the uploader's word.
+    file.content_type = UNKNOWN_TYPE  # type: ignore[union-attr]  # of uploads alone
     return storage().save(path, file)

@@ -209,9 +209,9 @@ class Membership(models.Model):
     left_at = models.DateTimeField(null=True, blank=True)
     first_seq = models.PositiveBigIntegerField(default=1)
     read_seq = models.PositiveBigIntegerField(default=0)
-    muted = models.BooleanField(default=False)
-    pinned = models.BooleanField(default=False)
-    archived = models.BooleanField(default=False)
+    muted = models.BooleanField(default=False, db_default=False)
+    pinned = models.BooleanField(default=False, db_default=False)
+    archived = models.BooleanField(default=False, db_default=False)
 
     unread_count: int  # where with_counts() has annotated it
     mention_count: int  # likewise
@@ -285,9 +285,10 @@ class Message(models.Model):
     text = models.TextField(blank=True)
     vector = VectorField(of="text")
     reply_to = models.PositiveBigIntegerField(null=True, blank=True)
-    mentions = models.JSONField(default=list, blank=True)
-    is_reacted_to = models.BooleanField(default=False)
-    has_attachments = models.BooleanField(default=False)
+    # The database's defaults are for processes of an earlier release, which store messages while a later one starts.
+    mentions = models.JSONField(default=list, db_default=[], blank=True)
+    is_reacted_to = models.BooleanField(default=False, db_default=False)
+    has_attachments = models.BooleanField(default=False, db_default=False)
     client_id = models.CharField(max_length=CLIENT_ID_LENGTH, blank=True)
     created_at = models.DateTimeField()
     edited_at = models.DateTimeField(null=True, blank=True)
@@ -351,19 +352,24 @@ class AttachmentQuerySet(models.QuerySet["Attachment"]):
     def with_keys(self, keys: Iterable[str]) -> "AttachmentQuerySet":
         return self.filter(key__in=[each for each in keys if URI_PATTERN.fullmatch(each)])
 
-    def pending(self) -> "AttachmentQuerySet":
+    def loose(self) -> "AttachmentQuerySet":
         """Those that no message has, or has any more."""
         return self.filter(message=None)
 
+    def pending(self, chat: Chat, uploader: User) -> "AttachmentQuerySet":
+        """Those that somebody may still send."""
+        return self.loose().filter(chat=chat, uploader=uploader)
+
     def released(self) -> "AttachmentQuerySet":
         """Those that no message will ever have, so that nobody may see them and their files can go."""
-        return self.pending().filter(Q(uploader=None) | Q(chat=None))
+        return self.loose().filter(Q(uploader=None) | Q(chat=None))
 
 
 class Attachment(models.Model):
     """A file, first of nobody but its uploader, then of a message.
 
-    The row is there before the file, and until after it. So no file is ever forgotten, whatever dies in between.
+    The row is there before the file, and until after it. So no file is forgotten, whatever dies in between, where the
+    storage has it at the path that it was given.
     """
 
     key = models.CharField(max_length=22, unique=True, default=new_uri, editable=False)
@@ -399,6 +405,12 @@ class Attachment(models.Model):
     def is_image(self) -> bool:
         """One that has been decoded, which its type alone does not say."""
         return self.width is not None
+
+    def is_seen_by(self, member: Membership) -> bool:
+        """Whether a present member of its chat may have it: with its message, or before it as who has uploaded it."""
+        if self.message is None:
+            return self.uploader_id == member.user_id
+        return self.message.seq >= member.first_seq
 
 
 class Mention(models.Model):

@@ -10,24 +10,26 @@ from typing import Any
 
 from django.core.files.base import File
 from django.db import router, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from .. import access, files
+from .. import access, events, files
 from ..adapter import get_adapter
 from ..clock import ClockTime
 from ..conf import chat_settings
 from ..exceptions import Invalid, NotFound, Unavailable
 from ..files import Content
 from ..images import TooManyPixels
+from ..locks import lock_first
 from ..models import Attachment, Membership, Message
 from ..users import User
 from . import texts
+from .change import Change
 
 logger = logging.getLogger(__name__)
 
 MOST_PENDING = 100
-"""How many files somebody may have uploaded to a chat and not sent yet."""
+"""How many files somebody may have uploaded to a chat and not sent yet; with the next one the oldest goes."""
 
 BATCH = 100
 
@@ -37,7 +39,7 @@ def upload_attachment(*, actor: User, chat: str, file: "File[Any]", name: str = 
 
     Nobody else sees it before that. Raises ``Invalid`` (``file``), ``TooLarge``, ``NotAllowed`` (the site takes no
     files, or one is blocked by the other one of a personal chat), ``NotAMember``, ``NotFound``, and ``Unavailable``
-    where the storage fails.
+    where the storage fails. A transaction around it that is rolled back leaves the file without its row, for ever.
     """
     member = access.uploader(actor, chat)
     name = texts.clean_file_name(name or file.name or "")
@@ -55,9 +57,12 @@ def upload_attachment(*, actor: User, chat: str, file: "File[Any]", name: str = 
 def prune_attachments(*, older_than: timedelta = timedelta(days=1)) -> int:
     """Delete the files that nobody has sent for so long, and those that belong to no message any more; how many.
 
-    What cannot be deleted now is there the next time.
+    What cannot be deleted now is there the next time. Raises ``RuntimeError`` within a transaction, which could still
+    bring back the rows of what it has deleted.
     """
-    Attachment.objects.pending().filter(created_at__lt=ClockTime() - older_than).update(uploader=None)
+    forgotten = Attachment.objects.loose().filter(created_at__lt=ClockTime() - older_than)
+    while _release(forgotten.exclude(uploader=None)[:BATCH], durable=True):
+        pass
     count, last = 0, 0
     while released := list(Attachment.objects.released().filter(pk__gt=last).order_by("pk")[:BATCH]):
         count += sum(map(_discard, released))
@@ -70,7 +75,7 @@ def attach(message: Message, sender: User, keys: Sequence[str]) -> None:
     keys = list(dict.fromkeys(keys))
     if len(keys) > chat_settings.attachments_per_message:
         raise _unsendable(_("No more than %(most)d files.") % {"most": chat_settings.attachments_per_message})
-    uploads = Attachment.objects.pending().with_keys(keys).filter(chat=message.chat, uploader=sender)
+    uploads = Attachment.objects.pending(message.chat, sender).with_keys(keys)
     found = {upload.key: upload for upload in uploads.select_for_update(of=("self",))}
     if len(found) < len(keys):
         raise _unsendable(_("There is no such file, or it has been sent."))
@@ -81,18 +86,12 @@ def attach(message: Message, sender: User, keys: Sequence[str]) -> None:
     message.loaded_attachments = attachments
 
 
-def detach(messages: Sequence[Message]) -> None:
+def detach(change: Change, messages: Sequence[Message]) -> None:
     """Nothing of what these had is kept, nor seen from now on."""
     attachments = [each for message in messages for each in message.shown_attachments]
-    if not attachments:
-        return
-    Attachment.objects.filter(message__in=messages).update(message=None, uploader=None)
-
-    def discard() -> None:
-        for each in attachments:
-            _discard(each)
-
-    transaction.on_commit(discard, using=router.db_for_write(Attachment), robust=True)
+    if attachments:
+        Attachment.objects.filter(message__in=messages).update(message=None, uploader=None)
+        change.afterwards(lambda: _discard_all(attachments))
 
 
 def _content(file: "File[Any]", name: str) -> Content:
@@ -108,9 +107,7 @@ def _reserve(member: Membership, name: str, size: int, content: Content) -> Atta
     with transaction.atomic(using=router.db_for_write(Attachment)):
         if not Membership.objects.present().filter(pk=member.pk).update(read_seq=F("read_seq")):
             raise NotFound
-        uploads = Attachment.objects.pending().filter(chat=member.chat, uploader=member.user)
-        if uploads.count() >= MOST_PENDING:
-            raise _refused(_("Send what you have uploaded first."))
+        _make_room(member)
         return Attachment.objects.create(
             chat=member.chat,
             uploader=member.user,
@@ -124,21 +121,53 @@ def _reserve(member: Membership, name: str, size: int, content: Content) -> Atta
         )
 
 
+def _make_room(member: Membership) -> None:
+    """What was forgotten shuts nobody out."""
+    pending = Attachment.objects.pending(member.chat, member.user)
+    released = _release(pending.filter(pk__in=pending.order_by("-pk").values("pk")[MOST_PENDING - 1 :]))
+    events.after_commit(lambda: _discard_all(released))
+
+
+def _release(uploads: "QuerySet[Attachment]", *, durable: bool = False) -> Sequence[Attachment]:
+    """Have nobody send these any more, but for those that somebody is sending just now: they are passed over, so that
+    nobody waits here, and no two ever wait for each other."""
+    database = router.db_for_write(Attachment)
+    with transaction.atomic(using=database, durable=durable):
+        lock_first(database)
+        released = list(uploads.select_for_update(skip_locked=True))
+        Attachment.objects.filter(pk__in=[each.pk for each in released]).update(uploader=None)
+    return released
+
+
 def _store(attachment: Attachment, file: "File[Any]", content: Content) -> None:
-    """A storage may choose other paths, as those do that number what has one name."""
     try:
-        attachment.path = files.store(attachment.path, file)
+        _store_as("path", attachment, file)
         if content.preview:
-            attachment.preview_path = files.store(attachment.preview_path, content.preview)
+            _store_as("preview_path", attachment, content.preview)
+    except (NotFound, Unavailable):
+        _discard(attachment)
+        raise
+
+
+def _store_as(field: str, attachment: Attachment, content: "File[Any] | bytes") -> None:
+    """The path is saved at once, since the storage may have chosen another one.
+
+    Raises ``NotFound`` where the account or the chat was deleted meanwhile, and ``Unavailable``.
+    """
+    try:
+        path = files.store(getattr(attachment, field), content)
     except Exception as error:
         logger.exception("The storage of attachments fails")
-        _discard(attachment)
         raise Unavailable from error
-    paths = {"path": attachment.path, "preview_path": attachment.preview_path}
-    if not Attachment.objects.filter(pk=attachment.pk).update(**paths):
-        # The account or the chat was deleted meanwhile, and the row was pruned before the file was there.
-        _discard(attachment)
+    setattr(attachment, field, path)
+    as_reserved = Attachment.objects.filter(pk=attachment.pk, chat=attachment.chat_id, uploader=attachment.uploader_id)
+    if not as_reserved.update(**{field: path}):
         raise NotFound
+
+
+def _discard_all(attachments: Sequence[Attachment]) -> None:
+    for each in attachments:
+        _discard(each)
 
 
 def _discard(attachment: Attachment) -> bool:

@@ -1,6 +1,6 @@
 """The one shape of an operation: lock the chat and take its next version, then check and write, announce, commit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,6 +42,7 @@ class Change:
         self._counters: set[str] = set()
         self._is_noted = False
         self._signals: list[tuple[Signal, type[Model], dict[str, Any]]] = []
+        self._afterwards: list[Callable[[], object]] = []
 
     @property
     def version(self) -> int:
@@ -142,6 +143,10 @@ class Change:
         """Tell the site's own code as well, once the members have been told."""
         self._signals.append((signal, sender, arguments))
 
+    def afterwards(self, act: Callable[[], object]) -> None:
+        """Do this once everybody has been told: it may take long."""
+        self._afterwards.append(act)
+
     def finish(self) -> bool:
         """Save the chat and announce the change; False where nothing has changed."""
         if not (self.changed_messages or self.changed_members or self._details or self._is_noted):
@@ -168,6 +173,8 @@ class Change:
         )
         for signal, sender, arguments in self._signals:
             events.send_signal(signal, sender, chat=self.chat, actor=self.actor, **arguments)
+        for act in self._afterwards:
+            events.after_commit(act)
 
 
 def fits_a_frame(message: Message) -> bool:

@@ -121,8 +121,9 @@ def _release_from_all(user: User) -> None:
 
 def _release(user: User, chats: Sequence[int]) -> None:
     locked = Chat.objects.filter(pk__in=chats)
-    # In order, so that two that lock several chats at once do not wait for each other.
-    list(locked.select_for_update().order_by(lock_order()).values_list("pk"))
+    # In order, so that two that lock several chats at once do not wait for each other. Nor does a chat's key change,
+    # for which those who add rows to it without its lock, such as uploads, would wait while a member's row is theirs.
+    list(locked.select_for_update(no_key=True).order_by(lock_order()).values_list("pk"))
     present = Membership.objects.present().of(user).filter(chat__in=chats)
     still_in = list(present.values_list("chat", flat=True))
     present.delete()

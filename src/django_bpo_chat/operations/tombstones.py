@@ -11,7 +11,7 @@ from .change import Change
 def bury(change: Change, messages: Sequence[Message]) -> None:
     """Leave tombstones of these messages of the chat. The number of statements does not depend on theirs."""
     forget_mentions(messages)
-    detach([message for message in messages if message.has_attachments])
+    detach(change, [message for message in messages if message.has_attachments])
     if any(message.is_reacted_to for message in messages):
         Reaction.objects.filter(message__in=messages).delete()
     change.save_messages(
