@@ -615,8 +615,12 @@ def test_what_is_being_sent_is_not_pruned_nor_waited_for(wali: Person) -> None:
     assert len(wali.messages(uri)["results"][0]["attachments"]) == len(stored_files()) == 3
 
 
+@pytest.mark.parametrize("messages", ["keep", "delete"])
 @pytest.mark.django_db(transaction=True)
-def test_an_account_is_deleted_while_it_uploads(wali: Person, mabel: Person) -> None:
+def test_an_account_is_deleted_while_it_uploads(
+    messages: str, wali: Person, mabel: Person, configure: Configure
+) -> None:
+    configure(DELETED_USERS_MESSAGES=messages)
     uri, _token = wali.start(mabel), wali.access
     is_reserving = threading.Event()
 

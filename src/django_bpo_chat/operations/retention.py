@@ -61,7 +61,7 @@ def lock_chats_of(user: User) -> None:
     present = Membership.objects.present().of(user).values("chat")
     written = Message.objects.filter(author=user, deleted_at=None).values("chat")
     chats = Chat.objects.filter(pk__in=present.union(written))
-    list(chats.select_for_update().order_by(lock_order()).values_list("pk"))
+    list(chats.select_for_update(no_key=True).order_by(lock_order()).values_list("pk"))
 
 
 def _chats(age: timedelta, uri: str | None) -> Iterator[Chat]:
