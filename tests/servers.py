@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 EXAMPLE_PROJECT = Path(__file__).parent.parent / "example_project"
+
+LOOKS_AGAIN_SECONDS = 0.005
+ENDS_WITHIN_SECONDS = 5
 
 
 def database_url() -> str:
@@ -105,14 +109,32 @@ class Server(ExampleProcess):
         ).stdout
 
 
+class QuickServer(uvicorn.Server):
+    """Ends as soon as it can. Uvicorn's own looks ten times a second whether it may, for which hundreds of tests would
+    wait."""
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        while not self.should_exit:  # noqa: ASYNC110  (another thread says so)
+            await asyncio.sleep(LOOKS_AGAIN_SECONDS)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listener in (*self.servers, *(sockets or ())):
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        give_up = time.monotonic() + ENDS_WITHIN_SECONDS
+        while self.server_state.connections or self.server_state.tasks:
+            assert time.monotonic() < give_up, "uvicorn did not end"
+            await asyncio.sleep(LOOKS_AGAIN_SECONDS)
+
+
 class LiveServer:
     """An ASGI application under uvicorn, in a thread: on the database and with the settings of the test itself."""
 
     def __init__(self, application: Any) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self._server = uvicorn.Server(
-            uvicorn.Config(application, lifespan="off", log_config=None, timeout_graceful_shutdown=5)
-        )
+        self._server = QuickServer(uvicorn.Config(application, lifespan="off", log_config=None))
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="uvicorn")
         host, port = self._socket.getsockname()
         self.http = f"http://{host}:{port}"
