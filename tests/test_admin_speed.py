@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
 from django_bpo_chat.adapter import get_adapter
 from django_bpo_chat.admin import LISTED_ROWS
@@ -21,11 +19,41 @@ from tests.moderator import Moderator
 
 user_model = get_user_model()
 
-CHATS, MEMBERS, MESSAGES = 200, 250, 251
+CHATS, MEMBERS, MESSAGES = 200, 250, 250
 QUIET_CHATS = 30_000
 pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="Its plans tell")
 PER_PAGE = 50
 PAGES = LISTED_ROWS // PER_PAGE
+
+
+FILL = f"""
+    INSERT INTO bpo_chat_chat
+        (uri, owner_id, kind, title, joinable, history, version, details_version, last_seq, member_count, changed_at)
+    SELECT 'chat' || lpad(n::text, 18, '0'), %(writer)s, 'group', '', true, 'full', {MESSAGES + 1}, 1, {MESSAGES},
+        {MEMBERS}, now()
+    FROM generate_series(1, {CHATS}) n;
+
+    INSERT INTO bpo_chat_membership (chat_id, user_id, role, version, first_seq, read_seq, muted, pinned, archived)
+    SELECT chat.id, person, 'member', 1, 1, 0, false, false, false
+    FROM unnest(%(people)s) person CROSS JOIN bpo_chat_chat chat;
+
+    INSERT INTO bpo_chat_message
+        (chat_id, seq, version, author_id, text, vector, mentions, is_reacted_to, client_id, created_at)
+    SELECT id, seq, seq + 1,
+        CASE WHEN place <= {CHATS} / 10 THEN %(writer)s ELSE (%(people)s)[1 + mod(seq, {MEMBERS})] END,
+        'Hello', to_tsvector('simple', 'Hello'), '[]', false, '',
+        now() + (place * {MESSAGES} + seq) * interval '1 second'
+    FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM bpo_chat_chat) chat
+    CROSS JOIN generate_series(1, {MESSAGES}) seq;
+
+    INSERT INTO bpo_chat_chat
+        (uri, kind, title, joinable, history, version, details_version, last_seq, member_count, changed_at)
+    SELECT 'quiet' || lpad(n::text, 17, '0'), 'group', 'Quiet ' || n, true, 'full', 1, 1, 0, 0,
+        now() - n * interval '1 minute'
+    FROM generate_series(1, {QUIET_CHATS}) n;
+
+    ANALYZE;
+"""
 
 
 @pytest.fixture
@@ -35,30 +63,10 @@ def large_site(db: None) -> str:
     people = [get_adapter().new_user(f"other{n}", f"other{n}@email.com") for n in range(MEMBERS)]
     for person in people:
         person.set_unusable_password()
-    user_model._default_manager.bulk_create(people)
-    chats = Chat.objects.bulk_create(
-        Chat(owner=people[0], member_count=MEMBERS, last_seq=MESSAGES - 1, version=MESSAGES) for _ in range(CHATS)
-    )
-    Membership.objects.bulk_create(Membership(chat=chat, user=person) for person in people for chat in chats)
-    start = timezone.now()
-    Chat.objects.bulk_create(
-        Chat(title=f"Quiet {n}", changed_at=start - timedelta(minutes=n)) for n in range(QUIET_CHATS)
-    )
-    Message.objects.bulk_create(
-        Message(
-            chat=chat,
-            seq=n,
-            version=n + 1,
-            author=people[0] if place < CHATS // 10 else people[n % MEMBERS],
-            text=f"Hello {n}",
-            created_at=start + timedelta(seconds=place * MESSAGES + n),
-        )
-        for place, chat in enumerate(chats)
-        for n in range(1, MESSAGES)
-    )
+    keys = [person.pk for person in user_model._default_manager.bulk_create(people)]
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
-    return str(chats[7].uri)
+        cursor.execute(FILL, {"writer": keys[0], "people": keys})
+    return f"chat{7:018}"
 
 
 def test_lists_of_a_large_site_are_read_by_indexes(subtests: pytest.Subtests, large_site: str) -> None:

@@ -10,11 +10,10 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
 from django_bpo_chat import operations
 from django_bpo_chat.exceptions import NotAMember, NotAuthenticated
-from django_bpo_chat.models import Ban, Block, Chat, Message, Report
+from django_bpo_chat.models import Ban, Block, Chat, Report
 from tests.moderator import Moderator
 from tests.parallel import at_once
 from tests.person import Answer, Person
@@ -326,22 +325,28 @@ def test_the_pages_ask_no_more_for_many_rows(ines: Moderator, wali: Person, mabe
     assert [asked(model) for model in (Report, Block)] == before
 
 
+FILL_THE_QUEUE = """
+    INSERT INTO bpo_chat_message
+        (chat_id, seq, version, author_id, text, mentions, is_reacted_to, client_id, created_at)
+    SELECT %(chat)s, n, n + 1, %(mabel)s, 'Hi', '[]', false, '', now() FROM generate_series(1, %(number)s) n;
+
+    INSERT INTO bpo_chat_report (message_id, reporter_id, reason, is_open, resolved_at)
+    SELECT id, %(wali)s, 'Spam', mod(seq, 100) = 0, CASE WHEN mod(seq, 100) = 0 THEN NULL ELSE now() END
+    FROM bpo_chat_message;
+
+    ANALYZE;
+"""
+
+
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="Its plans tell")
 def test_the_queue_is_read_by_its_index(ines: Moderator, wali: Person, mabel: Person) -> None:
     chat = Chat.objects.get(uri=wali.start(mabel))
     number = 20_000
     Chat.objects.filter(pk=chat.pk).update(last_seq=number, version=number + 1)
-    messages = Message.objects.bulk_create(
-        Message(chat=chat, seq=n, version=n + 1, author=mabel.user, text="Hi", created_at=timezone.now())
-        for n in range(1, number + 1)
-    )
-    resolved = {"is_open": False, "resolved_at": timezone.now()}
-    Report.objects.bulk_create(
-        Report(message=message, reporter=wali.user, reason="Spam", **({} if message.seq % 100 == 0 else resolved))
-        for message in messages
-    )
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+        cursor.execute(
+            FILL_THE_QUEUE, {"chat": chat.pk, "number": number, "wali": wali.user.pk, "mabel": mabel.user.pk}
+        )
         with CaptureQueriesContext(connection) as queries:
             assert listed(ines)[0].is_open
         asked = [query["sql"] for query in queries if 'FROM "bpo_chat_report"' in query["sql"]]
