@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -223,6 +224,7 @@ histories = st.lists(
 )
 
 
+@pytest.mark.thorough
 def test_an_old_view_and_the_changes_since_are_a_fresh_view(meet: Meet) -> None:
     people = meet("wali", "mabel", "otis", "ines")
     for person in people:

@@ -175,7 +175,7 @@ def check_that_the_view_is_the_history(client: ViewingClient, person: Person, ur
     assert view.details == {name: chat[name] for name in ("title", "owner", "joinable", "history")}
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.thorough)])
 def test_every_view_becomes_the_history(
     servers: Sequence[LiveServer], meet: Meet, attendance: Attendance, seed: int
 ) -> None:

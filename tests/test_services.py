@@ -40,6 +40,7 @@ def test_the_database_is_the_one_that_was_asked_for(pytestconfig: pytest.Config)
         assert cursor.fetchone() == (1,)
 
 
+@pytest.mark.processes
 def test_postgres_keeps_what_was_committed_before_it_was_killed() -> None:
     with Postgres() as postgres:
         query(postgres, "CREATE TABLE word AS SELECT 'kept' AS text")
@@ -54,6 +55,7 @@ def test_postgres_keeps_what_was_committed_before_it_was_killed() -> None:
     assert not postgres.directory.exists()
 
 
+@pytest.mark.processes
 def test_a_frozen_postgres_answers_once_thawed() -> None:
     with Postgres() as postgres:
         postgres.freeze()
@@ -71,6 +73,7 @@ def test_the_shared_redis_answers(redis_url: str) -> None:
         assert client.get("word") == b"stored"
 
 
+@pytest.mark.processes
 def test_valkey_comes_back_on_its_address_after_a_kill(valkey: Valkey) -> None:
     with redis.from_url(valkey.url, retry=None) as client:
         client.set("word", "stored")
@@ -81,6 +84,7 @@ def test_valkey_comes_back_on_its_address_after_a_kill(valkey: Valkey) -> None:
         assert client.get("word") is None
 
 
+@pytest.mark.processes
 def test_a_frozen_valkey_answers_once_thawed(valkey: Valkey) -> None:
     with redis.from_url(valkey.url, retry=None, socket_timeout=0.5) as client:
         client.set("word", "stored")
@@ -91,12 +95,14 @@ def test_a_frozen_valkey_answers_once_thawed(valkey: Valkey) -> None:
         assert client.get("word") == b"stored"
 
 
+@pytest.mark.processes
 def test_a_frozen_service_can_be_closed() -> None:
     with Valkey() as valkey:
         valkey.freeze()
     assert not valkey.ready()
 
 
+@pytest.mark.processes
 def test_a_service_that_does_not_start_says_why() -> None:
     class Misconfigured(Valkey):
         def command(self) -> list[str | Path]:

@@ -4,10 +4,9 @@ import os
 import signal
 from typing import Any
 
-from config.settings import *  # noqa: F403
-from config.settings import BPO_CHAT
-
 from . import LAST_WORDS
+from .quick_hashes import *  # noqa: F403
+from .quick_hashes import BPO_CHAT
 
 BPO_CHAT = {**BPO_CHAT, "BUS": f"{__name__}.publish"}
 

@@ -4,9 +4,9 @@ import os
 from typing import Any
 
 from config import settings as example
-from config.settings import *  # noqa: F403
 
 from . import PrimaryForWriting
+from .quick_hashes import *  # noqa: F403
 
 DATABASE: Any = dict(example.DATABASES["default"])
 databases = {"default": DATABASE}

@@ -1,4 +1,4 @@
-"""For sign-ups that shall meet at the database, not queue for a processor."""
+"""For sign-ups that shall meet at the database, not queue for a processor, and for tests of anything but passwords."""
 
 from config.settings import *  # noqa: F403
 
