@@ -21,6 +21,7 @@ from channels.layers import InMemoryChannelLayer, get_channel_layer
 
 from ..conf import chat_settings
 from ..events import Envelope
+from .timeouts import within
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +119,7 @@ class Outbox:
         try:
             layer: Any = get_channel_layer(chat_settings.channel_layer)
             message = {"type": "bpo_chat.events", "sender": self.sender, "events": batch}
-            await asyncio.wait_for(layer.group_send(GROUP, message), SEND_SECONDS)
+            await within(SEND_SECONDS, layer.group_send(GROUP, message))
             self.working = True
         except Exception as error:  # noqa: BLE001  (a layer may raise anything)
             if self.working:
@@ -214,8 +215,8 @@ class Listener:
 
     async def _listen(self, layer: Any) -> None:
         """Join and receive; ends after an hour, to join anew."""
-        channel = await asyncio.wait_for(layer.new_channel(), SEND_SECONDS)
-        await asyncio.wait_for(layer.group_add(GROUP, channel), SEND_SECONDS)
+        channel = await within(SEND_SECONDS, layer.new_channel())
+        await within(SEND_SECONDS, layer.group_add(GROUP, channel))
         self._sweep()
         self._failures = 0
         self._heard_at = asyncio.get_running_loop().time()
@@ -224,7 +225,7 @@ class Listener:
         rejoin_at = loop.time() + REJOIN_SECONDS
         try:
             while loop.time() < rejoin_at:
-                message = await asyncio.wait_for(layer.receive(channel), DEAF_SECONDS)
+                message = await within(DEAF_SECONDS, layer.receive(channel))
                 self._heard_at = loop.time()
                 if message.get("sender") != self._receiver.outbox.sender:
                     for envelope in message.get("events", ()):
@@ -232,7 +233,7 @@ class Listener:
         finally:
             beating.cancel()
             with suppress(Exception):
-                await asyncio.wait_for(layer.group_discard(GROUP, channel), SEND_SECONDS)
+                await within(SEND_SECONDS, layer.group_discard(GROUP, channel))
 
     async def _beat(self) -> None:
         """Where all is silent, a heartbeat through the layer and back. It is heard by all processes, and one that gets

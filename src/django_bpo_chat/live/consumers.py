@@ -16,6 +16,7 @@ from .hub import Hub, running_hub
 from .reader import Dict, Disconnected, Reader, Receive, Refused, error_frame
 from .session import Session
 from .sockets import Send, Socket
+from .timeouts import within
 
 SUBPROTOCOL = "bpo-chat.v1"
 
@@ -70,7 +71,7 @@ class ChatConsumer(AsyncConsumer):
             login = await hub.database.run(handshake.login)
         except Unavailable as error:
             refusal = error  # of which a token in ``hello`` has no need, as of a cookie that nobody can look at
-        frame = await asyncio.wait_for(reader.frame(), chat_settings.hello_seconds)
+        frame = await within(chat_settings.hello_seconds, reader.frame())
         if frame.get("type") != "hello":
             raise Refused(CloseCode.BAD_FRAMES if login else CloseCode.NOT_AUTHENTICATED)
         try:

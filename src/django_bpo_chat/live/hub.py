@@ -34,6 +34,7 @@ from .presence import Presence
 from .receipts import Receipts
 from .rooms import Room, Rooms
 from .sockets import Socket
+from .timeouts import within
 
 logger = logging.getLogger(__name__)
 
@@ -364,7 +365,7 @@ class Hub:
         while True:
             pause = chat_settings.sweep_seconds * random.uniform(0.8, 1.2)
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._sweep_now.wait(), pause)
+                await within(pause, self._sweep_now.wait())
             self._sweep_now.clear()
             if self._sockets:
                 try:

@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from ..conf import chat_settings
 from ..exceptions import Unavailable
 from .database import DatabaseThreads
+from .timeouts import within
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class OnlineKeys:
             return None
         try:
             work = self._thread.run(_exchange, chat_settings.presence_cache, here, asked)
-            found = await asyncio.wait_for(work, CACHE_SECONDS)
+            found = await within(CACHE_SECONDS, work)
         except (Unavailable, asyncio.TimeoutError) as error:
             if self._works:
                 reason = error.__cause__ if isinstance(error, Unavailable) else error

@@ -20,6 +20,7 @@ from . import online
 from .database import DatabaseThreads
 from .online import OnlineKeys
 from .sockets import Socket
+from .timeouts import within
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ class Presence:
         self._watches[socket] = watch
         if not self._to_ask.isdisjoint(users.values()):
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._answered.wait(), ANSWER_SECONDS)
+                await within(ANSWER_SECONDS, self._answered.wait())
         watch.is_told = True
         online_names = {name for name, user in watch.users.items() if self._watched[user].is_online}
         return [_frame(name, name in online_names) for name in names]
@@ -187,7 +188,7 @@ class Presence:
         pulse_at = self._loop.time()
         while True:
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), pulse_at - self._loop.time())
+                await within(pulse_at - self._loop.time(), self._hurry.wait())
             self._hurry.clear()
             is_pulse = self._loop.time() >= pulse_at
             if is_pulse:

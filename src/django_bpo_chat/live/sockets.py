@@ -9,6 +9,7 @@ from typing import Any
 
 from ..exceptions import CloseCode
 from .auth import Login
+from .timeouts import within
 
 MAX_QUEUED_FRAMES = 256
 MAX_QUEUED_BYTES = 1024 * 1024
@@ -122,7 +123,7 @@ class Socket:
 
     async def _close(self, code: int) -> None:
         try:
-            await asyncio.wait_for(self._send({"type": "websocket.close", "code": int(code)}), CLOSE_SECONDS)
+            await within(CLOSE_SECONDS, self._send({"type": "websocket.close", "code": int(code)}))
             await asyncio.sleep(CLOSE_SECONDS)
         except Exception:  # noqa: BLE001  (gone, or not reading: there is nobody to tell)
             pass
