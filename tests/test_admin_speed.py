@@ -15,6 +15,7 @@ from django_bpo_chat.adapter import get_adapter
 from django_bpo_chat.admin import LISTED_ROWS
 from django_bpo_chat.models import Chat, Membership, Message
 from django_bpo_chat.users import handle
+from tests.many_rows import analyze, insert
 from tests.moderator import Moderator
 
 user_model = get_user_model()
@@ -26,36 +27,6 @@ PER_PAGE = 50
 PAGES = LISTED_ROWS // PER_PAGE
 
 
-FILL = f"""
-    INSERT INTO bpo_chat_chat
-        (uri, owner_id, kind, title, joinable, history, version, details_version, last_seq, member_count, changed_at)
-    SELECT 'chat' || lpad(n::text, 18, '0'), %(writer)s, 'group', '', true, 'full', {MESSAGES + 1}, 1, {MESSAGES},
-        {MEMBERS}, now()
-    FROM generate_series(1, {CHATS}) n;
-
-    INSERT INTO bpo_chat_membership (chat_id, user_id, role, version, first_seq, read_seq, muted, pinned, archived)
-    SELECT chat.id, person, 'member', 1, 1, 0, false, false, false
-    FROM unnest(%(people)s) person CROSS JOIN bpo_chat_chat chat;
-
-    INSERT INTO bpo_chat_message
-        (chat_id, seq, version, author_id, text, vector, mentions, is_reacted_to, client_id, created_at)
-    SELECT id, seq, seq + 1,
-        CASE WHEN place <= {CHATS} / 10 THEN %(writer)s ELSE (%(people)s)[1 + mod(seq, {MEMBERS})] END,
-        'Hello', to_tsvector('simple', 'Hello'), '[]', false, '',
-        now() + (place * {MESSAGES} + seq) * interval '1 second'
-    FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM bpo_chat_chat) chat
-    CROSS JOIN generate_series(1, {MESSAGES}) seq;
-
-    INSERT INTO bpo_chat_chat
-        (uri, kind, title, joinable, history, version, details_version, last_seq, member_count, changed_at)
-    SELECT 'quiet' || lpad(n::text, 17, '0'), 'group', 'Quiet ' || n, true, 'full', 1, 1, 0, 0,
-        now() - n * interval '1 minute'
-    FROM generate_series(1, {QUIET_CHATS}) n;
-
-    ANALYZE;
-"""
-
-
 @pytest.fixture
 def large_site(db: None) -> str:
     """50,000 messages and memberships, in few of the chats; one of their uris. Of the people one wrote a tenth, all
@@ -64,8 +35,44 @@ def large_site(db: None) -> str:
     for person in people:
         person.set_unusable_password()
     keys = [person.pk for person in user_model._default_manager.bulk_create(people)]
-    with connection.cursor() as cursor:
-        cursor.execute(FILL, {"writer": keys[0], "people": keys})
+    given = {"writer": keys[0], "people": keys}
+    insert(
+        Chat,
+        f"generate_series(1, {CHATS}) n",
+        given,
+        uri="'chat' || lpad(n::text, 18, '0')",
+        owner_id="%(writer)s",
+        version=f"{MESSAGES + 1}",
+        last_seq=f"{MESSAGES}",
+        member_count=f"{MEMBERS}",
+    )
+    insert(
+        Membership,
+        "unnest(%(people)s) person CROSS JOIN bpo_chat_chat chat",
+        given,
+        chat_id="chat.id",
+        user_id="person",
+    )
+    insert(
+        Message,
+        f"(SELECT id, row_number() OVER (ORDER BY id) place FROM bpo_chat_chat) chat, generate_series(1, {MESSAGES}) n",
+        given,
+        chat_id="id",
+        seq="n",
+        version="n + 1",
+        author_id=f"CASE WHEN place <= {CHATS} / 10 THEN %(writer)s ELSE (%(people)s)[1 + mod(n, {MEMBERS})] END",
+        text="'Hello'",
+        vector="to_tsvector('simple', 'Hello')",
+        created_at=f"now() + (place * {MESSAGES} + n) * interval '1 second'",
+    )
+    insert(
+        Chat,
+        f"generate_series(1, {QUIET_CHATS}) n",
+        uri="'quiet' || lpad(n::text, 17, '0')",
+        title="'Quiet ' || n",
+        changed_at="now() - n * interval '1 minute'",
+    )
+    analyze()
     return f"chat{7:018}"
 
 

@@ -13,7 +13,8 @@ from django.test.utils import CaptureQueriesContext
 
 from django_bpo_chat import operations
 from django_bpo_chat.exceptions import NotAMember, NotAuthenticated
-from django_bpo_chat.models import Ban, Block, Chat, Report
+from django_bpo_chat.models import Ban, Block, Chat, Message, Report
+from tests.many_rows import analyze, insert
 from tests.moderator import Moderator
 from tests.parallel import at_once
 from tests.person import Answer, Person
@@ -325,28 +326,35 @@ def test_the_pages_ask_no_more_for_many_rows(ines: Moderator, wali: Person, mabe
     assert [asked(model) for model in (Report, Block)] == before
 
 
-FILL_THE_QUEUE = """
-    INSERT INTO bpo_chat_message
-        (chat_id, seq, version, author_id, text, mentions, is_reacted_to, client_id, created_at)
-    SELECT %(chat)s, n, n + 1, %(mabel)s, 'Hi', '[]', false, '', now() FROM generate_series(1, %(number)s) n;
-
-    INSERT INTO bpo_chat_report (message_id, reporter_id, reason, is_open, resolved_at)
-    SELECT id, %(wali)s, 'Spam', mod(seq, 100) = 0, CASE WHEN mod(seq, 100) = 0 THEN NULL ELSE now() END
-    FROM bpo_chat_message;
-
-    ANALYZE;
-"""
-
-
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="Its plans tell")
 def test_the_queue_is_read_by_its_index(ines: Moderator, wali: Person, mabel: Person) -> None:
     chat = Chat.objects.get(uri=wali.start(mabel))
     number = 20_000
     Chat.objects.filter(pk=chat.pk).update(last_seq=number, version=number + 1)
+    given = {"chat": chat.pk, "wali": wali.user.pk, "mabel": mabel.user.pk}
+    insert(
+        Message,
+        f"generate_series(1, {number}) n",
+        given,
+        chat_id="%(chat)s",
+        seq="n",
+        version="n + 1",
+        author_id="%(mabel)s",
+        text="'Hi'",
+        created_at="now()",
+    )
+    insert(
+        Report,
+        "bpo_chat_message",
+        given,
+        message_id="id",
+        reporter_id="%(wali)s",
+        reason="'Spam'",
+        is_open="mod(seq, 100) = 0",
+        resolved_at="CASE WHEN mod(seq, 100) = 0 THEN NULL ELSE now() END",
+    )
+    analyze()
     with connection.cursor() as cursor:
-        cursor.execute(
-            FILL_THE_QUEUE, {"chat": chat.pk, "number": number, "wali": wali.user.pk, "mabel": mabel.user.pk}
-        )
         with CaptureQueriesContext(connection) as queries:
             assert listed(ines)[0].is_open
         asked = [query["sql"] for query in queries if 'FROM "bpo_chat_report"' in query["sql"]]

@@ -9,6 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_bpo_chat import operations
+from django_bpo_chat.models import Chat, Membership, Message
+from tests.many_rows import analyze, insert
 from tests.person import Person
 
 pytestmark = [
@@ -19,27 +21,7 @@ pytestmark = [
 CHATS, MESSAGES = 2_000, 60
 """Of wali every other chat, of mabel the others; and the messages of each."""
 
-FILL = f"""
-    INSERT INTO bpo_chat_chat (uri, kind, title, joinable, history, version, details_version, last_seq, member_count)
-    SELECT 'chat' || lpad(n::text, 18, '0'), 'group', '', true, 'full', {MESSAGES + 1}, 1, {MESSAGES}, 1
-    FROM generate_series(1, {CHATS}) n;
-
-    INSERT INTO bpo_chat_membership (chat_id, user_id, role, version, first_seq, read_seq, muted, pinned, archived)
-    SELECT id, CASE WHEN mod(substr(uri, 5)::integer, 2) = 0 THEN %(wali)s ELSE %(mabel)s END,
-        'member', 1, 1, 0, false, false, false
-    FROM bpo_chat_chat;
-
-    INSERT INTO bpo_chat_message
-        (chat_id, seq, version, author_id, text, vector, mentions, is_reacted_to, client_id, created_at)
-    SELECT chat_id, seq, seq + 1, %(wali)s, text, to_tsvector('simple', text), '[]', false, '', now()
-    FROM (
-        SELECT id AS chat_id, seq, format('thing%%s dozen%%s hand%%s', id * 100 + seq, mod(id + seq, 100), mod(seq, 5))
-            AS text
-        FROM generate_series(1, {MESSAGES}) seq CROSS JOIN bpo_chat_chat ORDER BY seq
-    ) sent;
-
-    ANALYZE;
-"""
+TEXT = "format('thing%%s dozen%%s hand%%s', id * 100 + n, mod(id + n, 100), mod(n, 5))"
 """A thing is in one message, a dozen in one of a hundred, a hand in one of five."""
 
 
@@ -49,8 +31,35 @@ def uri(number: int) -> str:
 
 @pytest.fixture
 def large_site(wali: Person, mabel: Person) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(FILL, {"wali": wali.user.pk, "mabel": mabel.user.pk})
+    given = {"wali": wali.user.pk, "mabel": mabel.user.pk}
+    insert(
+        Chat,
+        f"generate_series(1, {CHATS}) n",
+        uri="'chat' || lpad(n::text, 18, '0')",
+        version=f"{MESSAGES + 1}",
+        last_seq=f"{MESSAGES}",
+        member_count="1",
+    )
+    insert(
+        Membership,
+        "bpo_chat_chat",
+        given,
+        chat_id="id",
+        user_id="CASE WHEN mod(substr(uri, 5)::integer, 2) = 0 THEN %(wali)s ELSE %(mabel)s END",
+    )
+    insert(
+        Message,
+        f"(SELECT id, n, {TEXT} FROM generate_series(1, {MESSAGES}) n, bpo_chat_chat ORDER BY n) sent (id, n, said)",
+        given,
+        chat_id="id",
+        seq="n",
+        version="n + 1",
+        author_id="%(wali)s",
+        text="said",
+        vector="to_tsvector('simple', said)",
+        created_at="now()",
+    )
+    analyze()
 
 
 def test_an_index_answers_every_search(subtests: pytest.Subtests, large_site: None, wali: Person, otis: Person) -> None:
