@@ -57,7 +57,18 @@ class Actor:
         often = [self.send_by_http, self.send_by_socket, self.edit]
         once = [
             *(self.send_file, self.erase, self.react, self.take_back, self.read, self.unread, self.prefer, self.report),
-            *(self.join, self.leave, self.add, self.remove, self.ban, self.unban, self.promote, self.hand_over),
+            *(
+                self.come_back,
+                self.come_back,
+                self.join,
+                self.leave,
+                self.add,
+                self.remove,
+                self.ban,
+                self.unban,
+                self.promote,
+                self.hand_over,
+            ),
             *(self.edit_title, self.edit_history, self.invite, self.revoke, self.block, self.unblock, self.prune),
         ]
         acts = [*often * OFTEN, *once]
@@ -119,6 +130,10 @@ class Actor:
 
     def leave(self, uri: str, name: str) -> None:
         self._ask("DELETE", f"chats/{uri}/members/{self.person.username}/")
+
+    def come_back(self, uri: str, name: str) -> None:
+        self.leave(uri, name)
+        self.join(uri, name)
 
     def add(self, uri: str, name: str) -> None:
         self._ask("PATCH", f"chats/{uri}/", {"username": self._other().username})
@@ -291,6 +306,7 @@ def test_every_view_becomes_the_history(
     people = meet("wali", "mabel", "otis", "ines")
     wali, mabel, otis, ines = people
     groups = [wali.start(mabel, otis, ines), mabel.start(wali, otis, ines), ines.start(*people[:3])]
+    mabel.edit_chat(groups[1], history="since_join")
     chats = [*groups, wali.start_direct(mabel)]
 
     with ExitStack() as sockets:
