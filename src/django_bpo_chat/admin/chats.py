@@ -1,0 +1,105 @@
+"""Chats, and links into them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+
+from .. import operations
+from ..models import Chat, Invite, Membership, Message
+from ..users import User
+from .rows import RowsAdmin
+
+
+@admin.register(Chat)
+class ChatAdmin(RowsAdmin):
+    """The title, the joinable flag and the history of a group may be edited."""
+
+    editable_fields = ("title", "joinable", "history")
+    fields = (
+        "uri",
+        "kind",
+        *editable_fields,
+        "owner_handle",
+        "members_link",
+        "messages_link",
+        "created_at",
+        "changed_at",
+    )
+    list_display = ("uri", "kind", "title", "owner_handle", "member_count", "last_seq", "changed_at")
+    list_select_related = ("owner",)
+    ordering = ("-changed_at", "-id")
+    search_fields = ("uri",)
+    search_help_text = _("The uri of a chat, or the handle of a member. Without it the last changed chats are listed.")
+
+    @admin.display(description=_("owner"))
+    def owner_handle(self, chat: Chat) -> str | None:
+        return self.person_link(chat.owner)
+
+    @admin.display(description=_("members"))
+    def members_link(self, chat: Chat) -> str:
+        return self.link(str(chat.member_count), Membership, "changelist", q=chat.uri)
+
+    @admin.display(description=_("messages"))
+    def messages_link(self, chat: Chat) -> str:
+        return self.link(str(chat.last_seq), Message, "changelist", q=chat.uri)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [name for name in self.fields if name not in self.editable_fields]
+
+    def has_change_permission(self, request: HttpRequest, obj: Chat | None = None) -> bool:
+        """There is nothing to change in a personal chat."""
+        return self.is_permitted(request, "change") and not (obj is not None and obj.is_direct)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Together with what the form has shown: a stale one changes nothing back that others have changed."""
+        return super().formfield_for_dbfield(db_field, request, show_hidden_initial=True, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Chat, form: "ModelForm[Chat]", change: bool) -> None:
+        values = {name: form.cleaned_data[name] for name in form.changed_data}
+        operations.edit_chat(actor=None, chat=obj.uri, **values)
+
+    def in_chat(self, queryset: Any, chat: Chat, rest: str) -> Any:
+        return queryset.none() if rest else queryset.filter(pk=chat.pk)
+
+    def of_people(self, queryset: Any, people: Iterable[User]) -> Any:
+        memberships = Membership.objects.present().filter(user__in=people)
+        return queryset.filter(pk__in=memberships.values("chat"))
+
+
+@admin.register(Invite)
+class InviteAdmin(RowsAdmin):
+    """Links into chats. Their tokens are not shown, since whoever has one comes in."""
+
+    actions = ("revoke",)
+    fields = ("chat_page", "created_by_handle", "created_at", "expires_at", "max_uses", "uses")
+    list_display = fields
+    list_select_related = ("chat", "created_by")
+    search_help_text = _("The uri of a chat, or the handle of who made them. Without it the newest invites are listed.")
+
+    @admin.display(description=_("chat"))
+    def chat_page(self, invite: Invite) -> str:
+        return self.chat_link(invite.chat)
+
+    @admin.display(description=_("created by"))
+    def created_by_handle(self, invite: Invite) -> str | None:
+        return self.person_link(invite.created_by)
+
+    @admin.action(description=_("Revoke"), permissions=["act"])
+    def revoke(self, request: HttpRequest, queryset: Any) -> None:
+        self.act(request, self.chosen(queryset), _revoke, _t("Revoked"))
+
+    def in_chat(self, queryset: Any, chat: Chat, rest: str) -> Any:
+        return queryset.none() if rest else queryset.filter(chat=chat)
+
+    def of_people(self, queryset: Any, people: Iterable[User]) -> Any:
+        return queryset.filter(created_by__in=people)
+
+
+def _revoke(invite: Invite) -> bool:
+    operations.revoke_invite(actor=None, chat=invite.chat.uri, token=invite.token)
+    return True

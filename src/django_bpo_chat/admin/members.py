@@ -1,0 +1,92 @@
+"""Who is in which chat, and who is kept out."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+
+from .. import operations
+from ..models import Ban, Chat, Membership
+from ..users import User, handle, users_with_handles
+from .rows import RowsOfAccountsAdmin
+
+
+@admin.register(Membership)
+class MembershipAdmin(RowsOfAccountsAdmin):
+    """Present members may be removed; those who have left are listed too."""
+
+    actions = ("remove",)
+    fields = ("user_handle", "chat_page", "standing", "joined_at", "left_at", "first_seq", "read_seq")
+    list_display = ("user_handle", "chat_page", "standing", "joined_at", "left_at")
+    list_select_related = ("chat", "user")
+    search_help_text = _("The uri of a chat, or a handle, or both. Without it the newest memberships are listed.")
+
+    @admin.display(description=_("user"))
+    def user_handle(self, membership: Membership) -> str | None:
+        return self.person_link(membership.user)
+
+    @admin.display(description=_("chat"))
+    def chat_page(self, membership: Membership) -> str:
+        return self.chat_link(membership.chat)
+
+    @admin.display(description=_("role"))
+    def standing(self, membership: Membership) -> str:
+        return _t("owner") if membership.is_owner else membership.get_role_display()
+
+    @admin.action(description=_("Remove from the chat"), permissions=["act"])
+    def remove(self, request: HttpRequest, queryset: Any) -> None:
+        self.act(request, self.chosen(queryset), _remove, _t("Removed from the chat"))
+
+    def in_chat(self, queryset: Any, chat: Chat, rest: str) -> Any:
+        found = queryset.filter(chat=chat).order_by("-version", "-id")
+        return found.filter(user__in=users_with_handles([rest])) if rest else found
+
+    def of_people(self, queryset: Any, people: Iterable[User]) -> Any:
+        return queryset.filter(user__in=people)
+
+
+@admin.register(Ban)
+class BanAdmin(RowsOfAccountsAdmin):
+    """Who is kept out. A ban may be lifted; it goes along with the account."""
+
+    actions = ("lift",)
+    fields = ("user_handle", "chat_page", "banned_by_handle", "banned_at")
+    list_display = fields
+    list_select_related = ("chat", "user", "banned_by")
+    search_help_text = _("The uri of a chat, or a handle, or both. Without it the newest bans are listed.")
+
+    @admin.display(description=_("user"))
+    def user_handle(self, ban: Ban) -> str | None:
+        return self.person_link(ban.user)
+
+    @admin.display(description=_("chat"))
+    def chat_page(self, ban: Ban) -> str:
+        return self.chat_link(ban.chat)
+
+    @admin.display(description=_("banned by"))
+    def banned_by_handle(self, ban: Ban) -> str | None:
+        return self.person_link(ban.banned_by)
+
+    @admin.action(description=_("Lift the ban"), permissions=["act"])
+    def lift(self, request: HttpRequest, queryset: Any) -> None:
+        self.act(request, self.chosen(queryset), _lift, _t("Bans lifted"))
+
+    def in_chat(self, queryset: Any, chat: Chat, rest: str) -> Any:
+        found = queryset.filter(chat=chat)
+        return found.filter(user__in=users_with_handles([rest])) if rest else found
+
+    def of_people(self, queryset: Any, people: Iterable[User]) -> Any:
+        return queryset.filter(user__in=people)
+
+
+def _remove(membership: Membership) -> bool:
+    operations.remove_member(actor=None, chat=membership.chat.uri, username=handle(membership.user))
+    return True
+
+
+def _lift(ban: Ban) -> bool:
+    operations.unban_user(actor=None, chat=ban.chat.uri, username=handle(ban.user))
+    return True

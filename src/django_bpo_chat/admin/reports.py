@@ -1,0 +1,143 @@
+"""The moderators' queue, and who blocks whom."""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.utils import quote
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils.text import Truncator
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+
+from .. import operations
+from ..exceptions import NotFound
+from ..models import Ban, Block, Chat, Message, Report
+from ..users import User, handle
+from .messages import delete_message
+from .rows import RowsAdmin, RowsOfAccountsAdmin, number
+
+
+@admin.register(Report)
+class ReportAdmin(RowsAdmin):
+    """The moderators' queue: what is open comes first, the newest of it at the top, and then what is resolved."""
+
+    actions = ("resolve", "delete", "ban")
+    fields = (
+        *("chat_page", "message_page", "author_handle", "text", "reporter_handle", "reason"),
+        *("created_at", "resolved_at", "resolved_by_handle"),
+    )
+    list_display = (
+        *("message_page", "beginning", "author_handle", "reporter_handle", "beginning_of_reason"),
+        *("created_at", "is_open"),
+    )
+    list_select_related = ("message__chat", "message__author", "reporter", "resolved_by")
+    ordering = ("-is_open", "-id")
+    search_help_text = _(
+        "The uri of a chat, also with a message's number behind it, or the handle of an author. Without it the open"
+        " reports are listed first."
+    )
+
+    @admin.display(description=_("chat"))
+    def chat_page(self, report: Report) -> str:
+        return self.chat_link(report.chat)
+
+    @admin.display(description=_("message"))
+    def message_page(self, report: Report) -> str:
+        return self.link(str(report.message), Message, "change", quote(report.message_id))
+
+    @admin.display(description=_("author"))
+    def author_handle(self, report: Report) -> str | None:
+        return self.person_link(report.message.author)
+
+    @admin.display(description=_("text"))
+    def text(self, report: Report) -> str:
+        return report.message.text
+
+    @admin.display(description=_("text"))
+    def beginning(self, report: Report) -> str:
+        return Truncator(report.message.text).chars(80)
+
+    @admin.display(description=_("reason"))
+    def beginning_of_reason(self, report: Report) -> str:
+        return Truncator(report.reason).chars(80)
+
+    @admin.display(description=_("reported by"))
+    def reporter_handle(self, report: Report) -> str | None:
+        return self.person_link(report.reporter)
+
+    @admin.display(description=_("resolved by"))
+    def resolved_by_handle(self, report: Report) -> str | None:
+        return self.person_link(report.resolved_by)
+
+    def has_delete_messages_permission(self, request: HttpRequest) -> bool:
+        return self.has_act_permission(request) and self.is_permitted(request, "change", Message)
+
+    def has_ban_permission(self, request: HttpRequest) -> bool:
+        return self.has_act_permission(request) and self.is_permitted(request, "change", Ban)
+
+    @admin.action(description=_("Resolve"), permissions=["act"])
+    def resolve(self, request: HttpRequest, queryset: Any) -> None:
+        self.act(request, self.chosen(queryset), partial(_resolve, request.user), _t("Resolved"))
+
+    @admin.action(description=_("Delete the message (leave a tombstone)"), permissions=["delete_messages"])
+    def delete(self, request: HttpRequest, queryset: Any) -> None:
+        done = _t("Deleted, a tombstone is left")
+        self.act(request, self.chosen(queryset), partial(_delete_reported, request.user), done)
+
+    @admin.action(description=_("Ban the author from the chat"), permissions=["ban"])
+    def ban(self, request: HttpRequest, queryset: Any) -> None:
+        self.act(request, self.chosen(queryset), partial(_ban_reported, request.user), _t("Banned from the chat"))
+
+    def in_chat(self, queryset: Any, chat: Chat, rest: str) -> Any:
+        found = queryset.filter(message__chat=chat)
+        return found.filter(message__seq=number(rest)) if rest else found
+
+    def of_people(self, queryset: Any, people: Iterable[User]) -> Any:
+        return queryset.filter(message__author__in=people)
+
+
+@admin.register(Block)
+class BlockAdmin(RowsOfAccountsAdmin):
+    """Who blocks whom, which is for them to say: it is shown and goes along with an account."""
+
+    fields = ("blocker_handle", "blocked_handle", "created_at")
+    list_display = fields
+    list_select_related = ("blocker", "blocked")
+    search_fields = ("blocker",)
+    search_help_text = _("The handle of either. Without it the newest blocks are listed.")
+
+    @admin.display(description=_("blocked by"))
+    def blocker_handle(self, block: Block) -> str | None:
+        return self.person_link(block.blocker)
+
+    @admin.display(description=_("blocked"))
+    def blocked_handle(self, block: Block) -> str | None:
+        return self.person_link(block.blocked)
+
+    def in_chat(self, queryset: Any, chat: Chat, rest: str) -> Any:
+        return queryset.none()
+
+    def of_people(self, queryset: Any, people: Iterable[User]) -> Any:
+        return queryset.filter(Q(blocker__in=people) | Q(blocked__in=people))
+
+
+def _resolve(moderator: Any, report: Report) -> bool:
+    return operations.resolve_report(report=report, resolved_by=moderator)
+
+
+def _delete_reported(moderator: Any, report: Report) -> bool:
+    """With the message all that was reported of it is settled."""
+    deleted = delete_message(report.message)
+    still_open = list(Report.objects.open().filter(message=report.message))
+    return any([deleted, *(_resolve(moderator, each) for each in still_open)])
+
+
+def _ban_reported(moderator: Any, report: Report) -> bool:
+    author = report.message.author
+    if author is None:
+        raise NotFound
+    banned = operations.ban_user(actor=None, chat=report.chat.uri, username=handle(author))
+    return any([banned, _resolve(moderator, report)])
