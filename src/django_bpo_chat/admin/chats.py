@@ -1,11 +1,14 @@
 """Chats, and links into them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.forms import ModelForm
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
@@ -13,12 +16,55 @@ from .. import operations
 from ..models import Chat, Invite, Membership, Message
 from ..users import User
 from .rows import RowsAdmin
+from .work import Work, WorkAdmin
+
+MOST_DAYS = 365_000
+
+
+class PruneForm(forms.Form):
+    days = forms.IntegerField(
+        label=_("Older than, in days"), min_value=1, max_value=MOST_DAYS, help_text=_("What was sent before that goes.")
+    )
+
+
+class Prune(Work):
+    """Deletes what is old, of some chats."""
+
+    name = "prune"
+    title = _("Prune")
+    form_class = PruneForm
+
+    @property
+    def plan(self) -> str:
+        return _t(
+            "All messages of these chats that were sent more than %(days)d days ago will be deleted, for good."
+            " Tombstones are left of them."
+        ) % {"days": self.options["days"]}
+
+    @property
+    def done(self) -> str:
+        return _t("Messages older than %(days)d days deleted") % {"days": self.options["days"]}
+
+    def about(self, row: Chat) -> str:
+        return str(row)
+
+    def count(self, rows: Sequence[Chat]) -> int:
+        return sum(operations.count_old_messages(older_than=self._age, chat=row.uri) for row in rows)
+
+    def batches(self, row: Chat) -> Iterator[int]:
+        return operations.prune_messages(older_than=self._age, chat=row.uri)
+
+    @property
+    def _age(self) -> timedelta:
+        return timedelta(days=self.options["days"])
 
 
 @admin.register(Chat)
-class ChatAdmin(RowsAdmin):
-    """The title, the joinable flag and the history of a group may be edited."""
+class ChatAdmin(WorkAdmin):
+    """The title, the joinable flag and the history of a group may be edited; what is old may be deleted."""
 
+    actions = ("prune",)
+    works = (Prune,)
     editable_fields = ("title", "joinable", "history")
     fields = (
         "uri",
@@ -62,6 +108,13 @@ class ChatAdmin(RowsAdmin):
     def save_model(self, request: HttpRequest, obj: Chat, form: "ModelForm[Chat]", change: bool) -> None:
         values = {name: form.cleaned_data[name] for name in form.changed_data}
         operations.edit_chat(actor=None, chat=obj.uri, **values)
+
+    def has_prune_permission(self, request: HttpRequest) -> bool:
+        return self.is_permitted(request, "change", Message)
+
+    @admin.action(description=_("Prune…"), permissions=["prune"])
+    def prune(self, request: HttpRequest, queryset: Any) -> HttpResponseBase | None:
+        return self.begin(request, queryset, Prune)
 
     def in_chat(self, queryset: Any, chat: Chat, rest: str) -> Any:
         return queryset.none() if rest else queryset.filter(pk=chat.pk)

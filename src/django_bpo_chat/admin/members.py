@@ -1,24 +1,55 @@
 """Who is in which chat, and who is kept out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from .. import operations
-from ..models import Ban, Chat, Membership
+from ..models import Ban, Chat, Membership, Message
 from ..users import User, handle, users_with_handles
 from .rows import RowsOfAccountsAdmin
+from .work import Work, WorkAdmin
+
+
+class DeleteMessages(Work):
+    """Deletes all that some people have said, wherever that was."""
+
+    name = "delete_messages"
+    title = _("Delete all messages")
+    related = ("user",)
+
+    @property
+    def plan(self) -> str:
+        return _t(
+            "All messages of these people will be deleted, in all chats, personal ones included, and for good."
+            " Tombstones are left of them."
+        )
+
+    @property
+    def done(self) -> str:
+        return _t("All messages of this person deleted")
+
+    def about(self, row: Membership) -> str:
+        return handle(row.user)
+
+    def count(self, rows: Sequence[Membership]) -> int:
+        return sum(operations.count_messages_of(author=author) for author in {row.user for row in rows})
+
+    def batches(self, row: Membership) -> Iterator[int]:
+        return operations.delete_messages_of(author=row.user)
 
 
 @admin.register(Membership)
-class MembershipAdmin(RowsOfAccountsAdmin):
-    """Present members may be removed; those who have left are listed too."""
+class MembershipAdmin(WorkAdmin, RowsOfAccountsAdmin):
+    """Present members may be removed; those who have left are listed too. What they have said may be deleted."""
 
-    actions = ("remove",)
+    actions = ("remove", "delete_messages")
+    works = (DeleteMessages,)
     fields = ("user_handle", "chat_page", "standing", "joined_at", "left_at", "first_seq", "read_seq")
     list_display = ("user_handle", "chat_page", "standing", "joined_at", "left_at")
     list_select_related = ("chat", "user")
@@ -39,6 +70,13 @@ class MembershipAdmin(RowsOfAccountsAdmin):
     @admin.action(description=_("Remove from the chat"), permissions=["act"])
     def remove(self, request: HttpRequest, queryset: Any) -> None:
         self.act(request, self.chosen(queryset), _remove, _t("Removed from the chat"))
+
+    def has_delete_messages_permission(self, request: HttpRequest) -> bool:
+        return self.is_permitted(request, "change", Message)
+
+    @admin.action(description=_("Delete all messages…"), permissions=["delete_messages"])
+    def delete_messages(self, request: HttpRequest, queryset: Any) -> HttpResponseBase | None:
+        return self.begin(request, queryset, DeleteMessages)
 
     def in_chat(self, queryset: Any, chat: Chat, rest: str) -> Any:
         found = queryset.filter(chat=chat).order_by("-version", "-id")

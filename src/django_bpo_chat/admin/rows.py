@@ -139,8 +139,16 @@ class RowsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for type
         """To one of the admin's pages of this model; the mere text where the site has none."""
         if not self.admin_site.is_registered(model):
             return text
+        return format_html('<a href="{}">{}</a>', self.page_url(model, page, *arguments, **query), text)
+
+    def page_url(self, model: type[Model], page: str, *arguments: str, **query: str) -> str:
+        """Of one of the pages of this model, which the site must have."""
         name = f"{self.admin_site.name}:{model._meta.app_label}_{model._meta.model_name}_{page}"
-        return format_html('<a href="{}">{}</a>', reverse(name, args=arguments, query=query), text)
+        return reverse(name, args=arguments, query=query)
+
+    def url_name(self, page: str) -> str:
+        """Of a page of this model, as Django names those that it has itself."""
+        return f"{self.opts.app_label}_{self.opts.model_name}_{page}"
 
 
 class RowsOfAccountsAdmin(RowsAdmin):
