@@ -16,7 +16,7 @@ from .. import operations
 from ..exceptions import NotFound
 from ..models import Ban, Block, Chat, Message, Report
 from ..users import User, handle
-from .messages import delete_message
+from .messages import beginning_of, delete_message, file_links, with_files
 from .rows import RowsAdmin, RowsOfAccountsAdmin, number
 
 
@@ -26,7 +26,7 @@ class ReportAdmin(RowsAdmin):
 
     actions = ("resolve", "delete", "ban")
     fields = (
-        *("chat_page", "message_page", "author_handle", "text", "reporter_handle", "reason"),
+        *("chat_page", "message_page", "author_handle", "text", "files", "reporter_handle", "reason"),
         *("created_at", "resolved_at", "resolved_by_handle"),
     )
     list_display = (
@@ -58,7 +58,11 @@ class ReportAdmin(RowsAdmin):
 
     @admin.display(description=_("text"))
     def beginning(self, report: Report) -> str:
-        return Truncator(report.message.text).chars(80)
+        return beginning_of(report.message)
+
+    @admin.display(description=_("files"))
+    def files(self, report: Report) -> str | None:
+        return file_links(self, report.message)
 
     @admin.display(description=_("reason"))
     def beginning_of_reason(self, report: Report) -> str:
@@ -71,6 +75,9 @@ class ReportAdmin(RowsAdmin):
     @admin.display(description=_("resolved by"))
     def resolved_by_handle(self, report: Report) -> str | None:
         return self.person_link(report.resolved_by)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related(with_files("message__attachments"))
 
     def has_delete_messages_permission(self, request: HttpRequest) -> bool:
         return self.has_act_permission(request) and self.is_permitted(request, "change", Message)
