@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -144,7 +145,7 @@ def test_who_may_view_sees_and_does_nothing(wali: Person, mabel: Person) -> None
     for model in ROWS:
         page = viewer.get(model, "changelist")
         assert page.status_code == 200
-        assert 'name="action"' not in page.content.decode()
+        assert re.findall(r'<option value="(\w+)"', page.content.decode()) == ([] if model is Message else ["export"])
     assert viewer.get(Chat, "change", chat).status_code == 200
     assert viewer.post(Chat, "change", chat, title="Mine", history="full").status_code == 403
     viewer.act("remove", [membership(uri, mabel)])

@@ -8,10 +8,10 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import islice
-from shutil import copyfileobj
 from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
+from django.core.files.base import File
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -26,6 +26,9 @@ FORMAT = 1
 """A change that a reader would stumble over is another one."""
 
 ROWS_AT_ONCE = 500
+
+BYTES_AT_ONCE = 1024 * 1024
+"""Of a file. Between two of these, and two batches of rows, whoever takes what is written can take it."""
 
 Writer = Callable[[Any], wire.Dict]
 
@@ -97,22 +100,33 @@ class _Archive:
         """Each in a folder of its own, since several may have one name; those that the storage has lost are listed."""
         lost: list[wire.Dict] = []
         for batch in _batches(attachments, "pk"):
-            lost += [wire.attachment(each) for each in batch if not self._write_file(each)]
-            yield len(batch)
+            for each in batch:
+                stored = _opened(each)
+                if stored is None:
+                    lost.append(wire.attachment(each))
+                else:
+                    yield from self._write_file(each, stored)
+                yield 1
         if lost:
             self._zip.writestr("lost.jsonl", "".join(f"{wire.encode(each)}\n" for each in lost))
 
-    def _write_file(self, attachment: Attachment) -> bool:
-        try:
-            stored = files.storage().open(attachment.path)
-        except FileNotFoundError:
-            logger.error("An attachment is not in its storage: %s", attachment.path)
-            return False
+    def _write_file(self, attachment: Attachment, stored: "File[Any]") -> Iterator[int]:
+        """A part at a time, none of which is a row."""
         entry = ZipInfo(f"attachments/{attachment.key}/{attachment.name}")
         entry.compress_type = ZIP_STORED if attachment.is_image else ZIP_DEFLATED
         with closing(stored), self._zip.open(entry, "w", force_zip64=True) as target:
-            copyfileobj(stored, target)
-        return True
+            while part := stored.read(BYTES_AT_ONCE):
+                target.write(part)
+                yield 0
+
+
+def _opened(attachment: Attachment) -> "File[Any] | None":
+    """None for what the storage has lost."""
+    try:
+        return files.storage().open(attachment.path)
+    except FileNotFoundError:
+        logger.error("An attachment is not in its storage: %s", attachment.path)
+        return None
 
 
 def _batches(rows: "QuerySet[Any]", order: str) -> Iterator[list[Any]]:

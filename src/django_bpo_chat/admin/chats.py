@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import IO, Any
 
 from django import forms
 from django.contrib import admin
@@ -12,9 +12,10 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from .. import operations
+from .. import exports, operations
 from ..models import Chat, Invite, Membership, Message
 from ..users import User
+from .exports import ExportAdmin
 from .rows import RowsAdmin
 from .work import Work, WorkAdmin
 
@@ -60,10 +61,11 @@ class Prune(Work):
 
 
 @admin.register(Chat)
-class ChatAdmin(WorkAdmin):
+class ChatAdmin(WorkAdmin, ExportAdmin):
     """The title, the joinable flag and the history of a group may be edited; what is old may be deleted."""
 
-    actions = ("prune",)
+    actions = ("prune", "export")
+    export_about = _("All that is stored of this chat: its members, bans, messages and files.")
     works = (Prune,)
     editable_fields = ("title", "joinable", "history")
     fields = (
@@ -115,6 +117,19 @@ class ChatAdmin(WorkAdmin):
     @admin.action(description=_("Prune…"), permissions=["prune"])
     def prune(self, request: HttpRequest, queryset: Any) -> HttpResponseBase | None:
         return self.begin(request, queryset, Prune)
+
+    @admin.action(description=_("Export…"), permissions=["export"])
+    def export(self, request: HttpRequest, queryset: Any) -> HttpResponseBase | None:
+        return self.ask_to_export(request, queryset)
+
+    def export_name(self, row: Chat) -> str:
+        return str(row)
+
+    def export_count(self, row: Chat) -> int:
+        return row.last_seq
+
+    def export_to(self, row: Chat, file: IO[bytes]) -> Iterator[int]:
+        return exports.export_chat(chat=row.uri, file=file)
 
     def in_chat(self, queryset: Any, chat: Chat, rest: str) -> Any:
         return queryset.none() if rest else queryset.filter(pk=chat.pk)

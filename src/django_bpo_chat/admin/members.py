@@ -1,7 +1,7 @@
 """Who is in which chat, and who is kept out."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import IO, Any
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -9,9 +9,10 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from .. import operations
+from .. import exports, operations
 from ..models import Ban, Chat, Membership, Message
 from ..users import User, handle, users_with_handles
+from .exports import ExportAdmin
 from .rows import RowsOfAccountsAdmin
 from .work import Work, WorkAdmin
 
@@ -45,10 +46,11 @@ class DeleteMessages(Work):
 
 
 @admin.register(Membership)
-class MembershipAdmin(WorkAdmin, RowsOfAccountsAdmin):
+class MembershipAdmin(WorkAdmin, ExportAdmin, RowsOfAccountsAdmin):
     """Present members may be removed; those who have left are listed too. What they have said may be deleted."""
 
-    actions = ("remove", "delete_messages")
+    actions = ("remove", "delete_messages", "export")
+    export_about = _("All that this person has said and chosen, in all chats, personal ones included, and their email.")
     works = (DeleteMessages,)
     fields = ("user_handle", "chat_page", "standing", "joined_at", "left_at", "first_seq", "read_seq")
     list_display = ("user_handle", "chat_page", "standing", "joined_at", "left_at")
@@ -77,6 +79,19 @@ class MembershipAdmin(WorkAdmin, RowsOfAccountsAdmin):
     @admin.action(description=_("Delete all messages…"), permissions=["delete_messages"])
     def delete_messages(self, request: HttpRequest, queryset: Any) -> HttpResponseBase | None:
         return self.begin(request, queryset, DeleteMessages)
+
+    @admin.action(description=_("Export…"), permissions=["export"])
+    def export(self, request: HttpRequest, queryset: Any) -> HttpResponseBase | None:
+        return self.ask_to_export(request, queryset)
+
+    def export_name(self, row: Membership) -> str:
+        return handle(row.user)
+
+    def export_count(self, row: Membership) -> int:
+        return operations.count_messages_of(author=row.user)
+
+    def export_to(self, row: Membership, file: IO[bytes]) -> Iterator[int]:
+        return exports.export_user(user=row.user, file=file)
 
     def in_chat(self, queryset: Any, chat: Chat, rest: str) -> Any:
         found = queryset.filter(chat=chat).order_by("-version", "-id")
