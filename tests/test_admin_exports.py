@@ -12,8 +12,9 @@ from typing import IO, Any
 from zipfile import ZipFile
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib.admin.models import LogEntry
-from django.db import OperationalError
+from django.db import OperationalError, connections
 from django.test import AsyncClient, Client
 
 from django_bpo_chat import exports
@@ -167,7 +168,9 @@ def test_an_asynchronous_server_sends_it_likewise(wali: Person) -> None:
         await client.aforce_login(ines.user)
         answer: Any = await client.post(page, {"row": row})
         assert answer.is_async
-        return [part async for part in answer.streaming_content]
+        parts = [part async for part in answer.streaming_content]
+        await sync_to_async(connections.close_all)()  # those of the thread that has answered
+        return parts
 
     parts = asyncio.run(download())
     assert len(parts) > 3

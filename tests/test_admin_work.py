@@ -302,16 +302,18 @@ def test_a_database_that_is_away_is_told_and_what_was_done_is_done(
     monkeypatch.setattr(retention, "BATCH", 3)
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", atomic)
     plan = opened(ines, "prune", the(uri)).send(days=30)
-    prune = operations.prune_messages
+    prune, within_a_transaction = operations.prune_messages, []
 
     def prune_once(**which: Any) -> Iterator[int]:
         yield next(prune(**which))
+        within_a_transaction.append(connection.in_atomic_block)
         raise OperationalError("canceling statement due to lock timeout")
 
     with monkeypatch.context() as away:
         away.setattr(operations, "prune_messages", prune_once)
         stopped = plan.send()
     assert (stopped.stage, stopped.done) == ("stopped", 3)
+    assert within_a_transaction == [False], "each batch commits by itself"
     assert "Not available at the moment." in stopped.text
     assert is_live(wali, uri) == [False] * 3 + [True] * 4
     assert stopped.send().done == 7
@@ -355,3 +357,15 @@ def test_a_step_asks_no_more_for_more_messages(ines: Moderator, wali: Person) ->
         return len(queries)
 
     assert asked(1) == asked(20)
+
+
+def test_to_count_takes_one_query_for_each_person(ines: Moderator, wali: Person, mabel: Person, otis: Person) -> None:
+    uri = wali.start(mabel, otis)
+
+    def asked(*people: Person) -> int:
+        rows = [membership(uri, person) for person in people]
+        with CaptureQueriesContext(connection) as queries:
+            assert opened(ines, "delete_messages", *rows).stage == "plan"
+        return len(queries)
+
+    assert asked(wali, mabel, otis) == asked(wali) + 2
