@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,3 +29,18 @@ def recorded_statements() -> Iterator[list[Statement]]:
 
     with connection.execute_wrapper(record):
         yield asked
+
+
+@contextmanager
+def just_before(pattern: str, call: Callable[[], object]) -> Iterator[None]:
+    """Make the call, once, before this thread's first statement that matches this. It has to come to that."""
+    calls = [call]
+
+    def interrupt(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if calls and re.search(pattern, sql):
+            calls.pop()()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(interrupt):
+        yield
+    assert not calls, f"no statement matched {pattern}"

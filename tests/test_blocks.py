@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from django_bpo_chat import operations
 from django_bpo_chat.adapter import Adapter
@@ -18,9 +19,10 @@ from django_bpo_chat.exceptions import NotAllowed, NotAuthenticated, NotFound
 from django_bpo_chat.models import Block, Chat, Message
 from tests.clients import Connect
 from tests.fixtures import Configure
-from tests.parallel import at_once
+from tests.parallel import at_once, with_own_connection
 from tests.person import Answer, Person
 from tests.shy import SHY_MABEL
+from tests.statements import just_before
 
 pytest_plugins = ["tests.sockets"]
 
@@ -29,6 +31,10 @@ pytestmark = pytest.mark.users
 
 def names(person: Person) -> list[str]:
     return [row["username"] for row in person.get("blocks/").done()["results"]]
+
+
+def uris(person: Person) -> set[str]:
+    return {chat["uri"] for chat in person.chats()["results"]}
 
 
 def writes(person: Person, uri: str) -> list[Answer]:
@@ -407,6 +413,85 @@ def test_a_block_is_answered_after_whoever_had_the_chat_first(
 
     at_once(send, block)
     assert wali.chat(uri)["last_message"]["message"] == "in time"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_share_no_chat_block_each_other_at_once(wali: Person, mabel: Person) -> None:
+    for person in (wali, mabel):
+        assert person.access
+    for _ in range(10):
+        answers = at_once(lambda: wali.put(f"blocks/{mabel.username}/"), lambda: mabel.put(f"blocks/{wali.username}/"))
+        assert [answer.status for answer in answers] == [204, 204]
+        wali.unblock(mabel)
+        mabel.unblock(wali)
+
+
+def ways_in(mabel: Person, wali: Person, otis: Person) -> dict[str, Callable[[], Answer]]:
+    """All by which mabel brings wali into a chat: the last two were in that one before."""
+    left, own = otis.start(mabel), mabel.start(wali)
+    otis.change_role(left, mabel, "admin")
+    wali.leave(own)
+    return {
+        "new group": lambda: mabel.post("chats/", {"members": [otis.username, wali.username]}),
+        "new personal chat": lambda: mabel.post("chats/", {"username": wali.username}),
+        "for the first time": lambda: mabel.patch(f"chats/{left}/", {"username": wali.username}),
+        "again": lambda: mabel.patch(f"chats/{own}/", {"username": wali.username}),
+    }
+
+
+WAYS_IN = ("new group", "new personal chat", "for the first time", "again")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("way", WAYS_IN)
+def test_nobody_is_brought_into_a_chat_once_the_block_is_answered(
+    way: str, wali: Person, mabel: Person, otis: Person
+) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("Has one writer at a time.")
+    bring = ways_in(mabel, wali, otis)[way]
+    before = uris(wali)
+
+    def block() -> None:
+        at_once(lambda: operations.block_user(actor=wali.user, username=mabel.username))
+
+    with just_before("FOR NO KEY UPDATE$", block):
+        answer = bring()
+    assert answer.status in (400, 403), answer
+    assert uris(wali) == before
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("way", WAYS_IN)
+def test_a_block_is_answered_after_whoever_brings_one_into_a_chat(
+    way: str, wali: Person, mabel: Person, otis: Person
+) -> None:
+    bring = ways_in(mabel, wali, otis)[way]
+    before = uris(wali)
+    with ThreadPoolExecutor(1) as pool:
+        blocks: list[Future[Any]] = []
+
+        def block() -> set[str]:
+            operations.block_user(actor=wali.user, username=mabel.username)
+            return uris(wali)
+
+        def begin_to_block() -> None:
+            blocks.append(pool.submit(with_own_connection, block))
+            wait(blocks, 0.5)
+
+        with just_before('FROM "bpo_chat_block"', begin_to_block):
+            assert bring().status in (200, 201)
+        assert len(blocks[0].result(10)) == len(before) + 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_personal_chat_that_begins_while_one_blocks_is_blocked(wali: Person, mabel: Person) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("Has one writer at a time.")
+    begun: list[str] = []
+    with just_before("FOR NO KEY UPDATE$", lambda: begun.extend(at_once(lambda: mabel.start_direct(wali)))):
+        operations.block_user(actor=wali.user, username=mabel.username)
+    assert mabel.post(f"chats/{begun[0]}/messages/", {"message": "Hello"}).status == 403
 
 
 @pytest.mark.django_db(transaction=True)

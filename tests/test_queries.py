@@ -62,7 +62,7 @@ CALLS: dict[str, tuple[int, Callable[[Site], Answer]]] = {
     "search for nothing": (2, lambda site: site.wali.get("search/", q="goodbye")),
     "join": (11, lambda site: site.mabel.patch(site.path(), {})),
     "join again": (6, lambda site: site.wali.patch(site.path(), {})),
-    "add": (13, lambda site: site.wali.patch(site.path(), {"username": "mabel"})),
+    "add": (14, lambda site: site.wali.patch(site.path(), {"username": "mabel"})),
     "edit the chat": (7, lambda site: site.wali.patch(site.path(), {"title": "Picnic"})),
     "remove": (8, lambda site: site.wali.delete(site.path("members/other0/"))),
     "leave": (7, lambda site: site.wali.delete(site.path("members/wali/"))),
@@ -82,13 +82,13 @@ CALLS: dict[str, tuple[int, Callable[[Site], Answer]]] = {
         6,
         lambda site: site.wali.post(f"chats/{site.personal}/messages/", {"message": "Hello"}),
     ),
-    "block": (4, lambda site: site.wali.put("blocks/other0/")),
-    "block somebody without a personal chat": (4, lambda site: site.wali.put("blocks/mabel/")),
+    "block": (5, lambda site: site.wali.put("blocks/other0/")),
+    "block somebody without a personal chat": (6, lambda site: site.wali.put("blocks/mabel/")),
     "blocks": (2, lambda site: site.wali.get("blocks/")),
     "people": (2, lambda site: site.wali.get("people/", q="o", limit=200)),
     "report": (6, lambda site: site.wali.post(f"chats/{site.shared}/messages/1/report/", {"reason": "Spam"})),
-    "start a group": (5, lambda site: site.wali.post("chats/", {"members": ["mabel"]})),
-    "start a personal chat": (6, lambda site: site.wali.post("chats/", {"username": "mabel"})),
+    "start a group": (6, lambda site: site.wali.post("chats/", {"members": ["mabel"]})),
+    "start a personal chat": (7, lambda site: site.wali.post("chats/", {"username": "mabel"})),
 }
 
 

@@ -367,18 +367,12 @@ def nobody(field: str) -> Invalid:
     return Invalid({field: [_("Nobody of this name can be added.")]})
 
 
-def contacts(actor: User | None, usernames: Iterable[str], *, field: str) -> list[User]:
-    """The users of these handles whom the actor may add to chats, the actor left out.
-
-    Raises ``Invalid`` for ``field``, in the same words for names that are unknown, inactive or unwilling.
-    """
-    found = acquaintances(actor, usernames, field=field)
-    check_willing(actor, found, nobody(field))
-    return found
-
-
 def acquaintances(actor: User | None, usernames: Iterable[str], *, field: str) -> list[User]:
-    """Likewise, with those who have blocked the actor: for what they must not learn that by."""
+    """The users of these handles whom the actor may add to chats, as far as these users have not blocked them, which
+    :func:`check_willing` says; the actor left out.
+
+    Raises ``Invalid`` for ``field``, in the same words for names that are unknown, inactive or not to be contacted.
+    """
     own = handle(actor)
     wanted = [name for name in dict.fromkeys(usernames) if name != own]
     if len(wanted) > MAX_CONTACTS:

@@ -14,7 +14,7 @@ from .. import access, events, signals, wire
 from ..clock import ClockTime
 from ..exceptions import DATABASE_AWAY, ChatError, NotAllowed, NotAuthenticated
 from ..models import OWNER_RANK, Chat, Membership, Message
-from ..users import User, stored_users
+from ..users import User, rows_of_users, stored_users
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +232,14 @@ def accounts_that_last(
         if gone:
             raise nobody or access.nobody("username") from None
         raise
+
+
+def hold_accounts(users: Sequence[User]) -> set[Any]:
+    """Keep these accounts from being deleted, and from blocking anybody, until the transaction ends; a foreign key is
+    checked only there. Returns the keys of those that there are."""
+    rows = rows_of_users().select_for_update(no_key=True).filter(pk__in=[user.pk for user in users])
+    # In order, so that two that hold several do not wait for each other.
+    return set(rows.order_by("pk").values_list("pk", flat=True))
 
 
 def _under_lock(actor: User | None, uri: str) -> Change:

@@ -7,11 +7,11 @@ from django.db import IntegrityError, router, transaction
 
 from .. import access, events, signals, wire
 from ..adapter import get_adapter
-from ..exceptions import NotAllowed
+from ..exceptions import ChatError, NotAllowed
 from ..models import Chat, Membership, pair_key
 from ..users import User
 from . import texts
-from .change import accounts_that_last, changing
+from .change import accounts_that_last, changing, hold_accounts
 
 
 def start_group(*, actor: User, title: str = "", members: Sequence[str] = ()) -> Chat:
@@ -20,8 +20,9 @@ def start_group(*, actor: User, title: str = "", members: Sequence[str] = ()) ->
     Raises ``Invalid`` (title, a name that cannot be added) or ``NotAllowed`` (the adapter's word).
     """
     _check_may_start(actor)
-    others = access.contacts(actor, members, field="members")
-    return _create(actor, others, field="members", title=texts.clean_title(title), owner=actor)
+    others = access.acquaintances(actor, members, field="members")
+    unwilling = access.nobody("members")
+    return _create(actor, others, unwilling, field="members", title=texts.clean_title(title), owner=actor)
 
 
 def start_direct(*, actor: User, username: str) -> tuple[Chat, bool]:
@@ -37,10 +38,10 @@ def start_direct(*, actor: User, username: str) -> tuple[Chat, bool]:
     existing = Chat.objects.filter(pair=pair).first()
     if existing is not None:
         return existing, False
-    access.check_willing(actor, others, NotAllowed())
     _check_may_start(actor)
+    values = {"kind": Chat.Kind.DIRECT, "pair": pair, "joinable": False}
     try:
-        return _create(actor, others, field="username", kind=Chat.Kind.DIRECT, pair=pair, joinable=False), True
+        return _create(actor, others, NotAllowed(), field="username", **values), True
     except IntegrityError:  # the other one was a moment faster
         existing = Chat.objects.filter(pair=pair).first()
         if existing is None:  # and their account is deleted since
@@ -77,11 +78,13 @@ def _check_may_start(actor: User) -> None:
         raise NotAllowed
 
 
-def _create(actor: User, others: Sequence[User], *, field: str, **values: Any) -> Chat:
-    """The chat and its members are its version 1."""
+def _create(actor: User, others: Sequence[User], unwilling: ChatError, *, field: str, **values: Any) -> Chat:
+    """The chat and its members are its version 1. Raises ``unwilling`` where one of them has blocked the actor."""
     users = [actor, *others]
     with accounts_that_last(actor, others, access.nobody(field)), transaction.atomic(using=router.db_for_write(Chat)):
         chat = Chat.objects.create(member_count=len(users), **values)
+        hold_accounts(others)
+        access.check_willing(actor, others, unwilling)
         chat.members = Membership.objects.bulk_create(
             Membership(chat=chat, user=user, version=chat.version) for user in users
         )

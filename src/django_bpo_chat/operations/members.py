@@ -13,7 +13,7 @@ from ..locks import lock_first
 from ..models import OWNER, Chat, Invite, Membership, lock_order
 from ..users import User, active, handle, rows_of_users
 from . import texts
-from .change import Change, changing
+from .change import Change, changing, hold_accounts
 from .retention import delete_messages_of, lock_chats_of
 
 RELEASED_AT_ONCE = 500
@@ -46,6 +46,7 @@ def add_member(*, actor: User | None, chat: str, username: str) -> Membership:
             return present
         if access.is_banned(others[0], change.chat):
             raise access.nobody("username")
+        hold_accounts(others)
         access.check_willing(actor, others, access.nobody("username"))
         return admit(change, others[0])
 
@@ -155,11 +156,11 @@ def admit(change: Change, user: User) -> Membership:
 
 
 def _hold(change: Change, user: User) -> None:
-    """Keep the account from being deleted meanwhile, as a foreign key does where the row is new.
+    """Where the row is new, its foreign key does this.
 
-    Raises ``NotAuthenticated`` where it is the actor's and gone, and ``Invalid`` where it is another's.
+    Raises ``NotAuthenticated`` where the account is the actor's and gone, and ``Invalid`` where it is another's.
     """
-    if not rows_of_users().select_for_update(no_key=True).filter(pk=user.pk).values_list("pk"):
+    if not hold_accounts([user]):
         is_actor = change.actor is not None and change.actor.pk == user.pk
         raise NotAuthenticated if is_actor else access.nobody("username")
 

@@ -13,24 +13,37 @@ from ..exceptions import Invalid, NotAllowed, NotFound
 from ..models import Block, Chat, Message, Report, pair_key
 from ..users import User, handle, users_with_handles
 from . import texts
-from .change import accounts_that_last
+from .change import accounts_that_last, hold_accounts
 
 
 def block_user(*, actor: User, username: str) -> None:
     """Keep the user of that handle from writing in the personal chat with ``actor``, and from bringing ``actor`` into
     new chats. Again changes nothing.
 
-    What they are writing at this moment is stored before this returns, or not at all. Raises ``Invalid`` for one's own
-    handle, and ``NotFound`` for a name that is unknown or inactive, or of somebody of whom the actor may not know.
+    What they are doing of this at this moment is stored before this returns, or not at all. Raises ``Invalid`` for
+    one's own handle, and ``NotFound`` for a name that is unknown or inactive, or of somebody of whom the actor may not
+    know.
     """
     if username == handle(actor):
         raise Invalid({"username": [_("Nobody blocks themselves.")]})
     other = access.somebody(actor, username)
+    while not _block(actor, other):
+        pass  # They have a personal chat since a moment ago: now it can be locked.
+
+
+def _block(actor: User, other: User) -> bool:
+    """False, and nothing is stored, where a personal chat of these two begins in this moment."""
+    pair = Chat.objects.filter(pair=pair_key(actor, other))
     with accounts_that_last(actor, [other], NotFound()), transaction.atomic(using=router.db_for_write(Block)):
-        # Their personal chat, locked as for a change of it. Where there is none, SQLite still has its one writer.
-        Chat.objects.filter(pair=pair_key(actor, other)).update(kind=F("kind"))
+        # Who writes in their personal chat has written, or waits; so does, by their accounts, who brings one into
+        # another. Where there is no such chat, SQLite still has its one writer.
+        locked = pair.update(kind=F("kind"))
+        hold_accounts([actor, other])
+        if not locked and pair.exists():
+            return False
         Block.objects.bulk_create([Block(blocker=actor, blocked=other)], ignore_conflicts=True)
         events.block_changed(actor.pk, other.pk)
+        return True
 
 
 def unblock_user(*, actor: User, username: str) -> None:
