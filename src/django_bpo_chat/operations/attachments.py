@@ -86,11 +86,10 @@ def attach(message: Message, sender: User, keys: Sequence[str]) -> None:
     message.loaded_attachments = attachments
 
 
-def detach(change: Change, messages: Sequence[Message]) -> None:
-    """Nothing of what these had is kept, nor seen from now on."""
-    attachments = [each for message in messages for each in message.shown_attachments]
+def detach(change: Change, attachments: Sequence[Attachment]) -> None:
+    """Nothing of these is kept, nor seen from now on."""
     if attachments:
-        Attachment.objects.filter(message__in=messages).update(message=None, uploader=None)
+        Attachment.objects.filter(pk__in=[each.pk for each in attachments]).update(message=None, uploader=None)
         change.afterwards(lambda: _discard_all(attachments))
 
 

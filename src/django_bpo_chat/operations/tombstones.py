@@ -9,14 +9,18 @@ from .change import Change
 
 
 def bury(change: Change, messages: Sequence[Message]) -> None:
-    """Leave tombstones of these messages of the chat. The number of statements does not depend on theirs."""
+    """Leave tombstones of these messages of the chat. The number of statements does not depend on theirs.
+
+    In the order in which Django deletes the rows of an account, so that the two do not wait for each other.
+    """
+    attachments = [each for message in messages for each in message.shown_attachments]
     forget_mentions(messages)
-    detach(change, [message for message in messages if message.has_attachments])
     if any(message.is_reacted_to for message in messages):
         Reaction.objects.filter(message__in=messages).delete()
     change.save_messages(
         messages, text="", vector=None, mentions=[], is_reacted_to=False, has_attachments=False, deleted_at=change.time
     )
+    detach(change, attachments)
     for message in messages:
         change.signal(signals.message_deleted, Message, message=message)
 
