@@ -12,7 +12,7 @@ from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from django.core.files.base import File
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from . import access, files, wire
@@ -43,25 +43,26 @@ def export_chat(*, chat: str, file: IO[bytes]) -> Iterator[int]:
         raise NotFound
     memberships = access.memberships_with_users().filter(chat=found).select_related("chat")
     messages = access.messages_with_authors().filter(chat=found, seq__lte=found.last_seq).select_related("chat")
+    messages = messages.order_by("seq")
     bans = Ban.objects.filter(chat=found).select_related("user", "banned_by")
-    attachments = Attachment.objects.filter(message__chat=found)
+    attachments = Attachment.objects.filter(chat=found).exclude(message=None).order_by("created_at", "pk")
     with _Archive(file) as archive:
         archive.write_head("chat", {"uri": found.uri, "kind": found.kind, **wire.details(found)}, version=found.version)
         yield from archive.write_rows("members", memberships, wire.member)
         yield from archive.write_rows("bans", bans, wire.ban)
-        yield from archive.write_rows("messages", messages, wire.message, "seq")
+        yield from archive.write_rows("messages", messages, wire.message)
         yield from archive.write_files(attachments)
 
 
 def export_user(*, user: User, file: IO[bytes]) -> Iterator[int]:
     """Write to this file all that somebody has said and chosen, and yield how many rows have been written, a batch at
     a time. Of others it has their handles, where they are in somebody's own rows."""
-    messages = access.messages_with_authors().filter(author=user).select_related("chat")
+    messages = access.messages_with_authors().filter(author=user).select_related("chat").order_by("created_at", "pk")
     memberships = Membership.objects.of(user).select_related("chat__owner")
     reactions = Reaction.objects.filter(user=user).select_related("message__chat")
     blocks = Block.objects.filter(blocker=user).select_related("blocked")
     reports = Report.objects.filter(reporter=user).select_related("message__chat")
-    attachments = Attachment.objects.filter(Q(message__author=user) | Q(message=None, uploader=user))
+    attachments = Attachment.objects.filter(uploader=user).order_by("created_at", "pk")
     with _Archive(file) as archive:
         archive.write_head("user", {"username": handle(user), "email": email(user)})
         yield from archive.write_rows("chats", memberships, _membership)
@@ -88,10 +89,10 @@ class _Archive:
         head = {"format": FORMAT, "kind": kind, "exported_at": wire.instant(timezone.now()), kind: about, **more}
         self._zip.writestr("export.json", wire.encode(head))
 
-    def write_rows(self, name: str, rows: "QuerySet[Any]", shape: Writer, order: str = "pk") -> Iterator[int]:
-        """A line for each, in that order."""
+    def write_rows(self, name: str, rows: "QuerySet[Any]", shape: Writer) -> Iterator[int]:
+        """A line for each, in their order."""
         with self._zip.open(f"{name}.jsonl", "w", force_zip64=True) as entry:
-            for batch in _batches(rows, order):
+            for batch in _batches(rows):
                 for row in batch:
                     entry.write(wire.encode(shape(row)).encode() + b"\n")
                 yield len(batch)
@@ -99,7 +100,7 @@ class _Archive:
     def write_files(self, attachments: "QuerySet[Attachment]") -> Iterator[int]:
         """Each in a folder of its own, since several may have one name; those that the storage has lost are listed."""
         lost: list[wire.Dict] = []
-        for batch in _batches(attachments, "pk"):
+        for batch in _batches(attachments):
             for each in batch:
                 stored = _opened(each)
                 if stored is None:
@@ -129,9 +130,10 @@ def _opened(attachment: Attachment) -> "File[Any] | None":
         return None
 
 
-def _batches(rows: "QuerySet[Any]", order: str) -> Iterator[list[Any]]:
-    """By a cursor of the database, where it has such, so that no memory is too small."""
-    remaining = rows.order_by(order).iterator(chunk_size=ROWS_AT_ONCE)
+def _batches(rows: "QuerySet[Any]") -> Iterator[list[Any]]:
+    """By a cursor of the database, where it has such, so that no memory is too small. What has no order of its own is
+    read by its keys."""
+    remaining = (rows if rows.ordered else rows.order_by("pk")).iterator(chunk_size=ROWS_AT_ONCE)
     while batch := list(islice(remaining, ROWS_AT_ONCE)):
         yield access.with_parts(batch) if rows.model is Message else batch
 
