@@ -209,7 +209,7 @@ class Postgres(Service):
             "listen_addresses": "127.0.0.1",
             "port": self.port,
             "unix_socket_directories": "",
-            "max_connections": 200,
+            "max_connections": 500,
             # Guards against the machine's end, not the server's: what is committed survives kill() without it.
             "fsync": "off",
         }

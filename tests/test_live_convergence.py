@@ -201,7 +201,7 @@ NOT_LIVE = {
     # These are the site's own; of them prune_messages is among the acts.
     *("delete_messages_of", "release_user", "resolve_report"),
     # These change nothing of what anybody sees.
-    *("prune_attachments", "count_messages_of", "count_old_messages"),
+    *("prune_attachments", "count_messages_of", "count_old_messages", "count_unsent_attachments"),
 }
 
 

@@ -72,6 +72,23 @@ def test_to_report_again_changes_nothing(wali: Person, mabel: Person, otis: Pers
     assert Report.objects.count() == 2
 
 
+def test_what_was_edited_after_the_moderators_were_done_is_reported_again(
+    ines: Moderator, wali: Person, mabel: Person
+) -> None:
+    uri = wali.start(mabel)
+    mabel.send(uri)
+    wali.report(uri, 1, "First")
+    mabel.edit(uri, 1, "Hello you")
+    ines.act("resolve", [the(uri)])
+    wali.report(uri, 1, "Nothing new")
+    row = the(uri)
+    assert (row.reason, row.is_open) == ("First", False)
+    mabel.edit(uri, 1, "Win the lottery")
+    wali.report(uri, 1, "Second")
+    row = the(uri)
+    assert (row.reason, row.is_open, row.resolved_at, row.resolved_by) == ("Second", True, None, None)
+
+
 def test_only_messages_of_others_that_one_sees_are_reported(wali: Person, mabel: Person, otis: Person) -> None:
     uri = wali.start()
     wali.send(uri)
@@ -214,7 +231,8 @@ def test_a_reported_message_is_deleted_and_all_reports_of_it_are_resolved(
     otis.report(uri, 1)
     mabel.send(uri)
     wali.report(uri, 2)
-    assert ines.act("delete", [the(direct), *Report.objects.filter(message__seq=1, reporter=wali.user)[:1]])
+    of_wali = Report.objects.get(message__chat__uri=uri, message__seq=1, reporter=wali.user)
+    assert ines.act("delete", [the(direct), of_wali])
     assert [message["deleted"] for message in wali.messages(uri)["results"]] == [True, False]
     assert wali.messages(direct)["results"][0]["deleted"]
     [still_open] = Report.objects.filter(is_open=True)

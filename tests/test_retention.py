@@ -343,7 +343,7 @@ def test_the_command_prunes_by_age(prune_chat: Callable[..., str], wali: Person,
         wali.send(uri, "New")
     assert (
         prune_chat("--older-than", "30", "--chat", uris[0], "--dry-run")
-        == "Messages and tombstones that are so old: 1\n"
+        == "Messages and tombstones that are so old: 1\nFiles of no message: 0\n"
     )
     assert prune_chat("--older-than", "30", "--chat", uris[0]) == "Messages deleted: 1\nFiles deleted: 1\n"
     assert [texts(wali, uri) for uri in uris] == [["", "New"], ["Hello world", "New"]]
@@ -355,7 +355,10 @@ def test_the_command_deletes_all_of_somebody(prune_chat: Callable[..., str], wal
     uri = wali.start(mabel)
     wali.send(uri)
     mabel.send(uri)
-    assert prune_chat("--author", mabel.username, "--dry-run") == f"Messages by {mabel.username}: 1\n"
+    assert (
+        prune_chat("--author", mabel.username, "--dry-run")
+        == f"Messages by {mabel.username}: 1\nFiles of no message: 0\n"
+    )
     assert prune_chat("--author", mabel.username) == "Messages deleted: 1\nFiles deleted: 0\n"
     assert texts(wali, uri) == ["Hello world", ""]
 
@@ -363,7 +366,7 @@ def test_the_command_deletes_all_of_somebody(prune_chat: Callable[..., str], wal
 def test_the_command_alone_deletes_files_that_nobody_has_sent(prune_chat: Callable[..., str], wali: Person) -> None:
     wali.attach(wali.start())
     Attachment.objects.update(created_at=ClockTime() - timedelta(days=2))
-    assert prune_chat("--dry-run") == ""
+    assert prune_chat("--dry-run") == "Files of no message: 1\n"
     assert prune_chat() == "Files deleted: 1\n"
 
 

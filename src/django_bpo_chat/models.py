@@ -360,6 +360,10 @@ class AttachmentQuerySet(models.QuerySet["Attachment"]):
         """Those that somebody may still send."""
         return self.loose().filter(chat=chat, uploader=uploader)
 
+    def forgotten(self, age: timedelta) -> "AttachmentQuerySet":
+        """Those that nobody has sent for so long."""
+        return self.loose().filter(created_at__lt=ClockTime() - age)
+
     def released(self) -> "AttachmentQuerySet":
         """Those that no message will ever have, so that nobody may see them and their files can go."""
         return self.loose().filter(Q(uploader=None) | Q(chat=None))

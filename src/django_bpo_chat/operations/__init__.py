@@ -7,7 +7,7 @@ judges people, is not asked about it. Each function either does all of its work 
 :class:`~django_bpo_chat.exceptions.ChatError` and does nothing.
 """
 
-from .attachments import prune_attachments, upload_attachment
+from .attachments import count_unsent_attachments, prune_attachments, upload_attachment
 from .bans import ban_user, unban_user
 from .chats import edit_chat, start_direct, start_group
 from .invites import accept_invite, create_invite, revoke_invite
@@ -27,6 +27,7 @@ __all__ = [
     "change_role",
     "count_messages_of",
     "count_old_messages",
+    "count_unsent_attachments",
     "create_invite",
     "delete_message",
     "delete_messages_of",

@@ -4,7 +4,7 @@ Nothing that dies in between loses one: the row of an attachment is stored befor
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy as _
 
 from .. import access, events, files
 from ..adapter import get_adapter
-from ..clock import ClockTime
 from ..conf import chat_settings
 from ..exceptions import Invalid, NotFound, Unavailable
 from ..files import Content
@@ -32,6 +31,8 @@ MOST_PENDING = 100
 """How many files somebody may have uploaded to a chat and not sent yet; with the next one the oldest goes."""
 
 BATCH = 100
+
+FORGOTTEN_AFTER = timedelta(days=1)
 
 
 def upload_attachment(*, actor: User, chat: str, file: "File[Any]", name: str = "") -> Attachment:
@@ -54,20 +55,25 @@ def upload_attachment(*, actor: User, chat: str, file: "File[Any]", name: str = 
     return attachment
 
 
-def prune_attachments(*, older_than: timedelta = timedelta(days=1)) -> int:
-    """Delete the files that nobody has sent for so long, and those that belong to no message any more; how many.
+def prune_attachments(*, older_than: timedelta = FORGOTTEN_AFTER) -> Iterator[int]:
+    """Delete the files that nobody has sent for so long, and those that belong to no message any more, some at a time,
+    and yield how many.
 
     What cannot be deleted now is there the next time. Raises ``RuntimeError`` within a transaction, which could still
     bring back the rows of what it has deleted.
     """
-    forgotten = Attachment.objects.loose().filter(created_at__lt=ClockTime() - older_than)
+    forgotten = Attachment.objects.forgotten(older_than)
     while _release(forgotten.exclude(uploader=None)[:BATCH], durable=True):
         pass
-    count, last = 0, 0
+    last = 0
     while released := list(Attachment.objects.released().filter(pk__gt=last).order_by("pk")[:BATCH]):
-        count += sum(map(_discard, released))
+        yield sum(map(_discard, released))
         last = released[-1].pk
-    return count
+
+
+def count_unsent_attachments(*, older_than: timedelta = FORGOTTEN_AFTER) -> int:
+    """How many files :func:`prune_attachments` would delete."""
+    return (Attachment.objects.forgotten(older_than) | Attachment.objects.released()).count()
 
 
 def attach(message: Message, sender: User, keys: Sequence[str]) -> None:

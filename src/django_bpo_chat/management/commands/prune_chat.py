@@ -25,7 +25,7 @@ class Command(BaseCommand):
         which.add_argument("--older-than", type=_days, metavar="DAYS", help="Messages that were sent before that.")
         which.add_argument("--author", metavar="USERNAME", help="All messages of this user.")
         parser.add_argument("--chat", metavar="URI", help="Only in this chat.")
-        parser.add_argument("--dry-run", action="store_true", help="Only say how many messages there are.")
+        parser.add_argument("--dry-run", action="store_true", help="Only say how many there are.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -37,8 +37,7 @@ class Command(BaseCommand):
                 self._delete_messages_of(options)
         except NotFound:
             raise CommandError(f"There is no chat {options['chat']!r}.") from None
-        if not options["dry_run"]:
-            self._say(options, f"Files deleted: {operations.prune_attachments()}")
+        self._prune_attachments(options)
 
     def _prune(self, options: dict[str, Any], **which: Any) -> None:
         total = operations.count_old_messages(**which)
@@ -58,6 +57,14 @@ class Command(BaseCommand):
             return
         deleted = shown(operations.delete_messages_of(author=found[0]), self.stdout, "messages", total)
         self._say(options, f"Messages deleted: {deleted}")
+
+    def _prune_attachments(self, options: dict[str, Any]) -> None:
+        total = operations.count_unsent_attachments()
+        if options["dry_run"]:
+            self._say(options, f"Files of no message: {total}")
+            return
+        deleted = shown(operations.prune_attachments(), self.stdout, "files", total)
+        self._say(options, f"Files deleted: {deleted}")
 
     def _say(self, options: dict[str, Any], line: str) -> None:
         if options["verbosity"]:
