@@ -535,7 +535,7 @@ def test_one_lists_cursor_does_not_fit_the_other(wali: Person, uri: str) -> None
 
 def test_a_path_with_something_else_than_a_number_is_404(subtests: pytest.Subtests, wali: Person, uri: str) -> None:
     with nothing_stored(uri):
-        for seq in ["x", "-1", "1.5", "%00", "%D9%A1", "0x1", "1%20"]:
+        for seq in ["x", "-1", "1.5", "%00", "%D9%A1", "0x1", "1%20", "01", "1%0A", "0"]:
             with subtests.test(seq):
                 assert_refused(wali.patch(f"chats/{uri}/messages/{seq}/", {"message": "Hello"}), 404, "not_found")
                 assert_refused(wali.delete(f"chats/{uri}/messages/{seq}/"), 404, "not_found")

@@ -29,7 +29,11 @@ Limit = Callable[..., None]
 
 @pytest.fixture
 def limit(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> Limit:
-    """Set some rates, and leave out the others: ``limit(read="5/h")``. Counting begins anew."""
+    """Set some rates, and leave out the others: ``limit(read="5/h")``. Counting begins anew, and not again by itself:
+    the hour, or the day, will not be over in a moment."""
+    left = 3600 - time.time() % 3600
+    if left < 20:
+        time.sleep(left)
     monkeypatch.setattr(rates, "_local", rates.LocalCounters())
     monkeypatch.setattr(rates, "_shared", rates.SharedCounters())
     return lambda **given: configure(RATES={**dict.fromkeys(DEFAULTS["RATES"]), **given})

@@ -1,5 +1,6 @@
 """The chat's views: parse, one operation or one read, answer."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,6 @@ from ..http import Anything, ChatAPIView, absolute_url
 from ..models import Row
 from ..rates import spend
 from ..serializers import (
-    BIGGEST,
     AttachmentQuery,
     ChangesQuery,
     Data,
@@ -33,6 +33,9 @@ from ..serializers import (
 from ..users import handle
 from .pagination import Keyset, KeysetPagination, by_handle, from_microseconds, microseconds, numbers
 from .uploads import read_file
+
+SEQ = re.compile(r"[1-9]\d{0,17}", re.ASCII)
+"""A number that a column of 64 bits holds, whatever its digits."""
 
 
 def _time_and_number(key: Sequence[Any]) -> tuple[datetime, int]:
@@ -330,7 +333,7 @@ def _only(values: Data, *names: str) -> Data:
 
 
 def _number(text: str) -> int:
-    """The seq in a URL. Raises ``NotFound`` for what is no number, or too big for one."""
-    if not (text.isascii() and text.isdigit()) or len(text) >= len(str(BIGGEST)):
+    """The seq in a URL, as it is written everywhere. Raises ``NotFound`` for what cannot be one."""
+    if not SEQ.fullmatch(text):
         raise NotFound
     return int(text)
