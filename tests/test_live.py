@@ -232,7 +232,8 @@ def test_what_happens_while_a_socket_gets_ready_is_in_ready_or_comes_after(
             frame = hears.hear()
             assert frame["since"] <= version
             version = max(version, frame["version"])
-        assert hears.heard() == []
+        # What it has in ``ready`` already, it may hear once more.
+        assert all(frame["version"] <= version for frame in hears.heard())
 
 
 def test_a_burst_is_heard_in_order(connect: Connect, wali: Person, mabel: Person) -> None:
