@@ -11,7 +11,7 @@ import pytest
 from django.conf import LazySettings
 
 from tests.fixtures import Configure
-from tests.person import Bearer, Person, Visitor
+from tests.person import FORM, NO_BODY, Bearer, Person, Visitor, file_part, form
 
 CHAT = {
     *("uri", "kind", "title", "owner", "joinable", "history", "members", "member_count"),
@@ -69,20 +69,35 @@ URLS: list[tuple[str, str, Any, int]] = [
     ("GET", "chats/{uri}", None, 200),
     ("PATCH", "chats/{uri}", {"username": "wali"}, 200),
     ("GET", "chats/{uri}/members", None, 200),
+    ("PATCH", "chats/{uri}/members/mabel", {"role": "admin"}, 200),
     ("DELETE", "chats/{uri}/members/wali", None, 204),
+    ("GET", "chats/{uri}/bans", None, 200),
+    ("PUT", "chats/{uri}/bans/mabel", None, 204),
+    ("DELETE", "chats/{uri}/bans/otis", None, 204),
+    ("GET", "chats/{uri}/invites", None, 200),
+    ("POST", "chats/{uri}/invites", {}, 201),
+    ("DELETE", "chats/{uri}/invites/{invite}", None, 204),
+    ("POST", "invites/{invite}", None, 200),
+    ("PATCH", "chats/{uri}/me", {"muted": True}, 200),
     ("GET", "chats/{uri}/messages", None, 200),
     ("POST", "chats/{uri}/messages", {"message": "Hello world"}, 201),
     ("PATCH", "chats/{uri}/messages/1", {"message": "Hello you"}, 200),
     ("DELETE", "chats/{uri}/messages/1", None, 200),
+    ("POST", "chats/{uri}/messages/2/report", {"reason": "Spam"}, 202),
+    ("PUT", "chats/{uri}/messages/1/reactions/👍", None, 200),
+    ("DELETE", "chats/{uri}/messages/1/reactions/👍", None, 200),
+    ("POST", "chats/{uri}/attachments", form(file_part()), 201),
+    ("GET", "chats/{uri}/attachments/{file}", None, 200),
+    ("PUT", "chats/{uri}/unread", {"seq": 1}, 200),
     ("PUT", "chats/{uri}/read", {"seq": 1}, 200),
     ("GET", "chats/{uri}/changes", None, 200),
     ("GET", "search", None, 400),
-    ("POST", "chats/{uri}/messages/2/report", {"reason": "Spam"}, 202),
     ("GET", "blocks", None, 200),
     ("PUT", "blocks/mabel", None, 204),
     ("DELETE", "blocks/otis", None, 204),
     ("GET", "people", None, 200),
 ]
+"""All there are, without their slashes; what stands in braces is the test's."""
 
 
 @pytest.mark.parametrize("slash", ["", "/"], ids=["bare", "slash"])
@@ -90,13 +105,15 @@ URLS: list[tuple[str, str, Any, int]] = [
 def test_each_url_answers_with_and_without_its_slash(
     wali: Person, mabel: Person, otis: Person, method: str, path: str, body: Any, status: int, slash: str
 ) -> None:
-    uri = mabel.start(wali)
-    wali.send(uri)
+    uri = wali.start(mabel)
+    file = wali.send_file(uri)
     mabel.send(uri)
+    wali.ban(uri, otis)
     wali.block(otis)
 
-    path = path.format(uri=uri) + slash
-    answer = wali.ask(method, path) if body is None else wali.ask(method, path, body)
+    path = path.format(uri=uri, file=file["id"], invite=wali.invite(uri)) + slash
+    content_type = FORM if isinstance(body, bytes) else "application/json"
+    answer = wali.ask(method, path, NO_BODY if body is None else body, content_type=content_type)
 
     assert answer.status == status, answer.content
 
@@ -104,7 +121,7 @@ def test_each_url_answers_with_and_without_its_slash(
 @pytest.mark.parametrize("slash", ["", "/"], ids=["bare", "slash"])
 @pytest.mark.parametrize("path", sorted({path for _, path, _, _ in URLS}))
 def test_no_verb_is_redirected(wali: Person, path: str, slash: str) -> None:
-    path = path.format(uri=wali.start()) + slash
+    path = path.format(uri=wali.start(), file="A" * 22, invite="A" * 22) + slash
     for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]:
         assert wali.ask(method, path, {}).status not in {301, 302, 307, 308}, method
 

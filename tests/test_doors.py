@@ -225,6 +225,49 @@ def test_a_repetition_is_the_reply_of_the_first_time(door: Door, wali: Person) -
     assert door.send(wali, uri, "Hello", client_id="a", reply_to=7).result == first.result
 
 
+def test_files_are_sent_with_a_message(door: Door, wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    first, second = mabel.attach(uri, b"Hello"), mabel.attach(uri, b"World")
+    sent = door.send(mabel, uri, "Look", attachments=[second["id"], first["id"], second["id"]])
+    assert sent.result["attachments"] == [second, first]
+    alone = mabel.attach(uri)
+    assert door.send(mabel, uri, "", attachments=[alone["id"]]).result["attachments"] == [alone]
+    assert door.send(mabel, uri, "Hello", attachments=[]).result["attachments"] == []
+    assert door.send(mabel, uri, "Hello", attachments=None).result["attachments"] == []
+    assert wali.messages(uri)["results"][0] == sent.result
+    assert [wali.download(uri, file).content for file in (first, second)] == [b"Hello", b"World"]
+
+
+def test_only_ones_own_files_of_this_chat_are_sent_and_only_once(door: Door, wali: Person, mabel: Person) -> None:
+    uri, other = wali.start(mabel), wali.start(mabel)
+    own, sent = mabel.attach(uri), mabel.send_file(uri)
+    walis, elsewhere = [wali.attach(uri), wali.send_file(uri)], mabel.attach(other)
+    refused = Outcome(code="invalid", detail="There is no such file, or it has been sent.")
+    for file in (*walis, elsewhere, sent, {"id": "A" * 22}):
+        assert door.send(mabel, uri, "Look", attachments=[own["id"], file["id"]]) == refused, file
+    assert wali.chat(uri)["last_message"]["seq"] == 2
+    assert door.send(mabel, uri, "Look", attachments=[own["id"]]).result["attachments"] == [own]
+    assert door.send(mabel, uri, "Look", attachments=[own["id"]]) == refused
+
+
+def test_a_repetition_has_the_files_of_the_first_time(door: Door, wali: Person) -> None:
+    uri = wali.start()
+    file = wali.attach(uri)
+    first = door.send(wali, uri, "", client_id="a", attachments=[file["id"]])
+    assert door.send(wali, uri, "", client_id="a", attachments=[file["id"]]) == first
+    other = door.send(wali, uri, "", client_id="a", attachments=[wali.attach(uri)["id"]])
+    assert other.code == "client_id_reused"
+
+
+def test_what_is_no_list_of_files_is_refused(door: Door, wali: Person) -> None:
+    uri = wali.start()
+    for attachments in ("x", {"a": 1}, 1, [1], [None], [["a"]], True):
+        outcome = door.send(wali, uri, "Look", attachments=attachments)
+        assert outcome.code == "invalid", attachments
+        assert outcome.detail
+    assert wali.chat(uri)["version"] == 1
+
+
 def test_members_mark_what_they_have_read(door: Door, wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     for _ in range(3):
