@@ -928,6 +928,7 @@ FILES = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
         ({**FILES, "OPTIONS": {"location": "/srv/media/chat"}}, {"MEDIA_ROOT": "/srv/media", "MEDIA_URL": "m/"}, True),
         ({**FILES, "OPTIONS": {"location": "/srv/chat"}}, {"MEDIA_ROOT": "/srv/media", "MEDIA_URL": "media/"}, False),
         ({**FILES, "OPTIONS": {"location": "/srv/chat"}}, {}, False),
+        ({**FILES, "OPTIONS": {"location": Path("attachments").absolute()}}, {}, False),
         ({"BACKEND": "django.core.files.storage.InMemoryStorage"}, {}, False),
         (FILES, {"BPO_CHAT": {"ATTACHMENTS_PER_MESSAGE": 0}}, False),
     ],
@@ -1136,7 +1137,7 @@ def test_no_odd_database_breaks_a_check(other: Other, engine: str, key: str) -> 
         ("W021", {"CHANNEL_LAYERS": {"default": PUBSUB}}),
         ("W023", {"CHANNEL_LAYERS": {"default": PUBSUB}}),
         ("W024", {"REST_FRAMEWORK": {}}),
-        ("W022", {"MEDIA_ROOT": "", "BASE_DIR": Path("/srv")}),
+        ("W022", {"MEDIA_ROOT": "", "BASE_DIR": Path.cwd()}),
     ],
 )
 def test_the_remedy_on_the_page_silences_the_check(

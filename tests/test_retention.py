@@ -375,6 +375,7 @@ def test_the_command_alone_deletes_files_that_nobody_has_sent(prune_chat: Callab
     [
         (["--older-than", "soon"], "is no number of days"),
         (["--older-than", "-1"], "is no number of days"),
+        (["--older-than", "0"], "is no number of days"),  # a slip would delete everything
         (["--older-than", "nan"], "is no number of days"),
         (["--older-than", "1e300"], "is no number of days"),
         (["--older-than", "9", "--chat", "x"], "There is no chat 'x'"),

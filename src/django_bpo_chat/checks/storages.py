@@ -30,7 +30,10 @@ def check_private_storage() -> Iterator[CheckMessage]:
 
 
 def _is_public(storage: Any) -> bool:
-    """Among what the site shows at a URL; or in the folder of the server, where there is none for files."""
-    if not isinstance(storage, FileSystemStorage) or (settings.MEDIA_ROOT and settings.MEDIA_URL in NO_URL):
+    """Among what the site shows at a URL; or in the folder of the server itself, where no other one is named."""
+    if not isinstance(storage, FileSystemStorage):
         return False
-    return Path(storage.location).is_relative_to(Path(settings.MEDIA_ROOT or ".").absolute())
+    location = Path(storage.location)
+    if not settings.MEDIA_ROOT:
+        return location == Path.cwd()
+    return settings.MEDIA_URL not in NO_URL and location.is_relative_to(Path(settings.MEDIA_ROOT).absolute())

@@ -77,6 +77,6 @@ def _days(text: str) -> timedelta:
         days = float(text)
     except ValueError:
         days = -1
-    if not 0 <= days <= MOST_DAYS:
+    if not 0 < days <= MOST_DAYS:
         raise ArgumentTypeError(f"{text!r} is no number of days")
     return timedelta(days=days)
