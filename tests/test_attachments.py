@@ -121,10 +121,11 @@ def test_a_message_has_so_many_files_at_most(wali: Person, configure: Configure)
 
 
 def test_names_that_do_not_fit_a_frame_are_refused(wali: Person, configure: Configure) -> None:
-    configure(ATTACHMENTS_PER_MESSAGE=80)
+    configure(ATTACHMENTS_PER_MESSAGE=100)
     uri = wali.start()
-    ids = [wali.attach(uri, name="\U0001f468" * 200 + ".txt")["id"] for _ in range(75)]
-    answer = wali.post(f"chats/{uri}/messages/", {"message": "", "attachments": ids})
+    quotes = {"file": ContentFile(b"Hello"), "name": '"' * 251}  # as JSON each is two characters
+    ids = [operations.upload_attachment(actor=wali.user, chat=uri, **quotes).key for _ in range(100)]
+    answer = wali.post(f"chats/{uri}/messages/", {"message": "\U0001f468" * 4000, "attachments": ids})
     assert (answer.status, [*answer.json]) == (400, ["attachments"])
     assert wali.messages(uri)["results"] == []
     assert len(wali.send(uri, attachments=ids[:20])["attachments"]) == 20

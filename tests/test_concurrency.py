@@ -19,8 +19,8 @@ from django.db.models.signals import post_save, pre_delete, pre_save
 
 from django_bpo_chat import operations
 from django_bpo_chat.adapter import Adapter
-from django_bpo_chat.exceptions import ChatError, NotAMember
-from django_bpo_chat.models import Chat, Membership, Message
+from django_bpo_chat.exceptions import ChatError, Invalid, NotAMember
+from django_bpo_chat.models import Ban, Chat, Membership, Message
 from django_bpo_chat.users import email
 from tests.fixtures import Configure
 from tests.parallel import at_once, with_own_connection
@@ -469,6 +469,51 @@ def test_adding_somebody_while_their_account_is_deleted(
     assert refusals[0].is_same_as(refusals[1])
     assert (refusals[0].status, refusals[0].json.keys()) == (400, {"username"})
     assert wali.chat(uri)["member_count"] == 2
+
+
+@pytest.mark.parametrize("way", ["start", "add"])
+def test_in_a_transaction_of_the_sites_own_an_account_that_goes_is_refused_at_once(
+    way: str, wali: Person, mabel: Person
+) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("Has one writer at a time.")
+    uri = wali.start()
+
+    def bring() -> None:
+        if way == "start":
+            operations.start_group(actor=wali.user, members=[mabel.username])
+        else:
+            operations.add_member(actor=wali.user, chat=uri, username=mabel.username)
+
+    def delete_account() -> None:
+        at_once(lambda: account(mabel.email).delete())
+
+    with transaction.atomic(), just_before("FOR NO KEY UPDATE$", delete_account), pytest.raises(Invalid):
+        bring()
+    assert wali.chat(uri)["member_count"] == 1
+
+
+def test_two_who_have_banned_each_other_are_deleted_at_once(wali: Person, mabel: Person) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("Has one writer at a time.")
+    walis, mabels = wali.start(), mabel.start()
+    wali.ban(walis, mabel)
+    mabel.ban(mabels, wali)
+    both_have_deleted = threading.Barrier(2)
+
+    def wait(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if sql.startswith('DELETE FROM "bpo_chat_ban"'):
+            with suppress(threading.BrokenBarrierError):
+                both_have_deleted.wait(1)
+        return result
+
+    def delete(person: Person) -> None:
+        with connection.execute_wrapper(wait):
+            account(person.email).delete()
+
+    at_once(lambda: delete(wali), lambda: delete(mabel))
+    assert not Ban.objects.exists()
 
 
 def test_joining_while_ones_account_is_deleted_counts_nobody_for_ever(wali: Person, mabel: Person) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from django.core.files.storage import FileSystemStorage
 from django.core.management import CommandError, call_command
 
 from django_bpo_chat import exports
@@ -115,6 +116,27 @@ def test_whoever_has_done_nothing_gets_that_too(wali: Person) -> None:
         assert archive.read("messages.jsonl") == b""
 
 
+def test_where_somebody_is_not_any_more_has_no_title_for_them(wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel, title="Picnic")
+    wali.remove(uri, mabel)
+    wali.edit_chat(uri, title="Without mabel")
+    file = BytesIO()
+    sum(exports.export_user(user=mabel.user, file=file))
+    [row] = read("chats.jsonl", ZipFile(file).read("chats.jsonl"))
+    assert (row["uri"], row["title"]) == (uri, None)
+
+
+def test_every_name_can_be_unpacked(wali: Person, tmp_path: Path) -> None:
+    uri = wali.start()
+    for name in ("😀" * 200 + ".txt", "x" * 300 + ".txt", "é" * 200):
+        wali.send_file(uri, name=name)
+    file = BytesIO()
+    sum(exports.export_chat(chat=uri, file=file))
+    ZipFile(file).extractall(tmp_path)
+    names = {path.name for path in tmp_path.glob("attachments/*/*")}
+    assert names == {"😀" * 62 + ".txt", "x" * 251 + ".txt", "é" * 127}
+
+
 def test_in_batches(wali: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exports, "ROWS_AT_ONCE", 3)
     uri = wali.start()
@@ -180,8 +202,8 @@ def command(name: str, *arguments: str, capsys: pytest.CaptureFixture[str]) -> s
 def test_the_command_writes_a_file(wali: Person, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     uri, path = wali.start(), tmp_path / "export.zip"
     wali.send(uri)
-    for which in (["--chat", uri], ["--user", wali.username]):
-        assert command("export_chat", *which, "-o", str(path), capsys=capsys) == f"Rows in {path}: 2\n"
+    for which in (f"--chat={uri}", f"--user={wali.username}"):
+        assert command("export_chat", which, "-o", str(path), capsys=capsys) == f"Rows in {path}: 2\n"
         assert "messages.jsonl" in ZipFile(path).namelist()
         path.unlink()
 
@@ -199,3 +221,18 @@ def test_the_command_overwrites_nothing_and_leaves_nothing_half(wali: Person, tm
         assert not path.exists()
     with pytest.raises(CommandError, match="cannot be written"):
         call_command("export_chat", "--user", wali.username, "-o", tmp_path / "nowhere" / "export.zip")
+
+
+@pytest.mark.parametrize("error", [PermissionError, TimeoutError, FileExistsError, RuntimeError])
+def test_of_an_export_that_fails_nothing_is_left(
+    error: type[Exception], wali: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error("The storage says no")
+
+    wali.send_file(wali.start())
+    monkeypatch.setattr(FileSystemStorage, "open", fail)
+    path = tmp_path / "export.zip"
+    with pytest.raises(error, match="The storage says no"):
+        call_command("export_chat", "--user", wali.username, "-o", path)
+    assert not path.exists()

@@ -515,6 +515,20 @@ def test_a_change_of_the_history_is_true_of_those_who_join_from_now_on(
     assert len(seqs(wali.messages(uri))) == 10
 
 
+def test_a_repetition_of_what_was_before_ones_time_shows_nothing_that_others_have_said(
+    wali: Person, mabel: Person, uri: str
+) -> None:
+    wali.edit_chat(uri, history="since_join")
+    mabel.join(uri)
+    seq = mabel.send(uri, "Mine", client_id="a")["seq"]
+    wali.remove(uri, mabel)
+    wali.react(uri, seq, "👍")
+    wali.add(uri, mabel)
+    answer = mabel.post(f"chats/{uri}/messages/", {"message": "Mine", "client_id": "a"})
+    assert (answer.status, answer.json["seq"], answer.json["reactions"]) == (200, seq, [])
+    assert len(wali.messages(uri)["results"][-1]["reactions"]) == 1
+
+
 def test_who_comes_back_sees_what_a_newcomer_sees(wali: Person, mabel: Person, uri: str) -> None:
     mabel.join(uri)
     mabel.leave(uri)

@@ -69,6 +69,21 @@ def test_what_is_old_is_deleted(wali: Person, mabel: Person) -> None:
     assert wali.chat(uri)["version"] == since + 1
 
 
+def test_what_is_old_waits_for_what_is_not_where_a_clock_was_set_back(wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    for n in range(1, 5):
+        wali.send(uri, f"{n}")
+    age(uri, up_to=3)
+    Message.objects.filter(chat__uri=uri, seq=2).update(created_at=ClockTime() - timedelta(days=29))
+    assert prune() == 1
+    assert texts(mabel, uri) == ["", "2", "3", "4"]
+    assert mabel.chat(uri)["unread_count"] == 3
+    age(uri, up_to=2)
+    assert prune() == 2
+    assert texts(mabel, uri) == ["", "", "", "4"]
+    assert mabel.chat(uri)["unread_count"] == 1
+
+
 def test_nothing_of_them_is_left(wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     file = wali.send_file(uri)
@@ -342,10 +357,10 @@ def test_the_command_prunes_by_age(prune_chat: Callable[..., str], wali: Person,
         age(uri, up_to=1)
         wali.send(uri, "New")
     assert (
-        prune_chat("--older-than", "30", "--chat", uris[0], "--dry-run")
+        prune_chat("--older-than", "30", f"--chat={uris[0]}", "--dry-run")
         == "Messages and tombstones that are so old: 1\nFiles of no message: 0\n"
     )
-    assert prune_chat("--older-than", "30", "--chat", uris[0]) == "Messages deleted: 1\nFiles deleted: 1\n"
+    assert prune_chat("--older-than", "30", f"--chat={uris[0]}") == "Messages deleted: 1\nFiles deleted: 1\n"
     assert [texts(wali, uri) for uri in uris] == [["", "New"], ["Hello world", "New"]]
     assert prune_chat("--older-than", "0.5", "--verbosity", "0") == ""
     assert [texts(wali, uri) for uri in uris] == [["", "New"], ["", "New"]]

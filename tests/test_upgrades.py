@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
+from django_bpo_chat import operations
+from django_bpo_chat.models import Report
 from tests.person import Person
 
 pytestmark = pytest.mark.users
@@ -37,3 +41,34 @@ def test_messages_and_members_of_the_release_before_are_stored(migration: str, w
         [],
     )
     assert mabel.chat(uri)["muted"] is False
+
+
+@pytest.fixture
+def migrate_to(transactional_db: None) -> Iterator[Callable[[str], None]]:
+    """Have the tables as they were with this migration, until the end of the test."""
+
+    def migrate(name: str | None) -> None:
+        executor = MigrationExecutor(connection)
+        [last] = executor.loader.graph.leaf_nodes("bpo_chat")
+        executor.migrate([("bpo_chat", name) if name else last])
+
+    yield migrate
+    migrate(None)
+
+
+def test_what_older_releases_did_not_have_is_no_obstacle_on_the_way_back(
+    migrate_to: Callable[[str], None], wali: Person, mabel: Person
+) -> None:
+    uri = wali.start(mabel)
+    mabel.send(uri, "", attachments=[mabel.attach(uri, name="list.txt")["id"]])
+    mabel.send(uri, "Hello")
+    wali.report(uri, 2, "First")
+    operations.resolve_report(report=Report.objects.get())
+    mabel.edit(uri, 2, "Hello you")
+    wali.report(uri, 2, "Second")
+    migrate_to("0005_safety")
+    models = before("0005_safety")
+    texts = models.get_model("bpo_chat", "Message").objects.order_by("seq").values_list("text", flat=True)
+    assert list(texts) == ["list.txt", "Hello you"]
+    [report] = models.get_model("bpo_chat", "Report").objects.all()
+    assert report.reason == "Second"

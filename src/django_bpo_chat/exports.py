@@ -142,7 +142,7 @@ def _membership(row: Membership) -> wire.Dict:
     return {
         "uri": row.chat.uri,
         "kind": row.chat.kind,
-        "title": row.chat.title,
+        "title": row.chat.title if row.is_present else None,  # it may be another one since they left
         "role": row.shown_role,
         "joined_at": wire.instant(row.joined_at),
         "left_at": wire.instant(row.left_at),

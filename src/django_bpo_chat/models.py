@@ -28,6 +28,8 @@ EMOJI_LENGTH = 16
 """In code points; Unicode's longest has ten."""
 
 FILE_NAME_LENGTH = 255
+"""In bytes of UTF-8 at that, as file systems have it: somebody may want to unpack an export."""
+
 CONTENT_TYPE_LENGTH = 127
 """RFC 6838, section 4.2, has up to 127 characters for each part of a type; what is known here is much shorter."""
 
@@ -550,6 +552,11 @@ class Block(models.Model):
 
 
 class ReportQuerySet(models.QuerySet["Report"]):
+    def of_present_text(self) -> "ReportQuerySet":
+        """What the moderators will look at, or have looked at since the message was edited."""
+        edited_before = Q(message__edited_at=None) | Q(message__edited_at__lte=F("resolved_at"))
+        return self.filter(Q(is_open=True) | edited_before)
+
     def open(self) -> "ReportQuerySet":
         return self.filter(is_open=True)
 
@@ -570,10 +577,12 @@ class Report(models.Model):
     class Meta:
         verbose_name = _("report")
         verbose_name_plural = _("reports")
-        # In the order of the moderators' queue.
-        indexes: ClassVar = [models.Index(fields=["is_open", "id"], name="bpo_report_queue")]
+        indexes: ClassVar = [
+            models.Index(fields=["is_open", "id"], name="bpo_report_queue"),  # in the order of the moderators' queue
+            models.Index(fields=["message", "reporter"], name="bpo_report_message"),
+        ]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["message", "reporter"], name="bpo_report_once"),
+            models.UniqueConstraint(fields=["message", "reporter"], condition=Q(is_open=True), name="bpo_report_once"),
             models.CheckConstraint(
                 name="bpo_report_resolved",
                 condition=Q(is_open=True, resolved_at=None) | Q(is_open=False, resolved_at__isnull=False),

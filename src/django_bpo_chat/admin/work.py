@@ -176,7 +176,7 @@ class WorkAdmin(RowsAdmin):
         signed, salt = request.POST.get("progress", ""), self._salt(request, work.name)
         try:
             return Progress(**signing.loads(signed, salt=salt, max_age=MAX_AGE))
-        except signing.BadSignature:
+        except (signing.BadSignature, TypeError):  # the latter for what another release has signed
             return None
 
     def _salt(self, request: HttpRequest, name: str) -> str:

@@ -4,7 +4,17 @@ import django.db.models.deletion
 import django_bpo_chat.clock
 import django_bpo_chat.models
 from django.conf import settings
+from django.apps.registry import Apps
 from django.db import migrations, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+
+def name_files(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """On the way back: there was no message without a text."""
+    messages = apps.get_model('bpo_chat', 'Message').objects.using(schema_editor.connection.alias)
+    attachments = apps.get_model('bpo_chat', 'Attachment').objects.using(schema_editor.connection.alias)
+    names = attachments.filter(message=models.OuterRef('pk')).order_by('place').values('name')[:1]
+    messages.filter(text='', deleted_at=None).update(text=models.Subquery(names))
 
 
 class Migration(migrations.Migration):
@@ -71,4 +81,5 @@ class Migration(migrations.Migration):
             model_name='attachment',
             constraint=models.UniqueConstraint(fields=('message', 'place'), name='bpo_attachment_place'),
         ),
+        migrations.RunPython(migrations.RunPython.noop, name_files),
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import DatabaseError, router, transaction
+from django.db import DatabaseError, IntegrityError, router, transaction
 from django.db.models import F, Model
 from django.dispatch import Signal
 
@@ -117,6 +117,11 @@ class Change:
         self.others.append(membership.user)
         membership.save(update_fields=[*fields, "version"] if membership.pk else None)
         self.changed_members.append(membership)
+
+    def hold_account(self, user: User) -> None:
+        """Raises as :func:`accounts_that_last` does."""
+        self.others.append(user)
+        hold_accounts([user])
 
     def set_details(self, **values: Any) -> None:
         """Change what belongs to the chat itself; values that are the present ones change nothing."""
@@ -234,12 +239,13 @@ def accounts_that_last(
         raise
 
 
-def hold_accounts(users: Sequence[User]) -> set[Any]:
-    """Keep these accounts from being deleted, and from blocking anybody, until the transaction ends; a foreign key is
-    checked only there. Returns the keys of those that there are."""
+def hold_accounts(users: Sequence[User]) -> None:
+    """Keep these accounts from being deleted, and from blocking anybody, until the transaction ends. Raises
+    ``IntegrityError`` where one is gone, as foreign keys do, but those not before the end."""
     rows = rows_of_users().select_for_update(no_key=True).filter(pk__in=[user.pk for user in users])
     # In order, so that two that hold several do not wait for each other.
-    return set(rows.order_by("pk").values_list("pk", flat=True))
+    if len(rows.order_by("pk").values_list("pk")) < len(users):
+        raise IntegrityError("An account is gone.")
 
 
 def _under_lock(actor: User | None, uri: str) -> Change:

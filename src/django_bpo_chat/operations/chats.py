@@ -83,7 +83,7 @@ def _create(actor: User, others: Sequence[User], unwilling: ChatError, *, field:
     users = [actor, *others]
     with accounts_that_last(actor, others, access.nobody(field)), transaction.atomic(using=router.db_for_write(Chat)):
         chat = Chat.objects.create(member_count=len(users), **values)
-        hold_accounts(others)
+        hold_accounts(users)
         access.check_willing(actor, others, unwilling)
         chat.members = Membership.objects.bulk_create(
             Membership(chat=chat, user=user, version=chat.version) for user in users

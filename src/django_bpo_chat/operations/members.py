@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 
 from django.db import router, transaction
-from django.db.models import F, Value
+from django.db.models import F, Q, Value
 from django.db.models.functions import Concat
 
 from .. import access, signals
 from ..conf import chat_settings
-from ..exceptions import NotAllowed, NotAuthenticated, NotFound
+from ..exceptions import NotAllowed, NotFound
 from ..locks import lock_first
-from ..models import OWNER, Chat, Invite, Membership, lock_order
+from ..models import OWNER, Ban, Chat, Invite, Membership, lock_order
 from ..users import User, active, handle, rows_of_users
 from . import texts
-from .change import Change, changing, hold_accounts
+from .change import Change, changing
 from .retention import delete_messages_of, lock_chats_of
 
 RELEASED_AT_ONCE = 500
@@ -46,7 +46,7 @@ def add_member(*, actor: User | None, chat: str, username: str) -> Membership:
             return present
         if access.is_banned(others[0], change.chat):
             raise access.nobody("username")
-        hold_accounts(others)
+        change.hold_account(others[0])
         access.check_willing(actor, others, access.nobody("username"))
         return admit(change, others[0])
 
@@ -100,6 +100,9 @@ def release_user(*, user: User) -> None:
     with transaction.atomic(using=database):
         lock_first(database)
         _let_go(user)
+        # Rows that name two accounts, in one order, whichever of the two is deleted.
+        bans = Ban.objects.filter(Q(user=user) | Q(banned_by=user))
+        list(bans.select_for_update(of=("self",)).order_by("pk").values_list("pk"))
         # Whoever would enter one more chat, or write, in their name waits from now on, and finds no account.
         list(rows_of_users().select_for_update().filter(pk=user.pk).values_list("pk"))
         _let_go(user)
@@ -141,7 +144,7 @@ def admit(change: Change, user: User) -> Membership:
     chat = change.chat
     membership = Membership.objects.of(user).filter(chat=chat).first() or Membership(chat=chat)
     if membership.pk:
-        _hold(change, user)
+        change.hold_account(user)  # as a foreign key does where the row is new
     membership.chat, membership.user = chat, user
     membership.role = Membership.Role.MEMBER
     membership.joined_at, membership.left_at = change.time, None
@@ -153,16 +156,6 @@ def admit(change: Change, user: User) -> Membership:
     change.save_member(membership, "role", "joined_at", "left_at", "first_seq", "read_seq", *PREFERENCES)
     change.signal(signals.member_joined, Membership, membership=membership)
     return membership
-
-
-def _hold(change: Change, user: User) -> None:
-    """Where the row is new, its foreign key does this.
-
-    Raises ``NotAuthenticated`` where the account is the actor's and gone, and ``Invalid`` where it is another's.
-    """
-    if not hold_accounts([user]):
-        is_actor = change.actor is not None and change.actor.pk == user.pk
-        raise NotAuthenticated if is_actor else access.nobody("username")
 
 
 def _subordinate(change: Change, username: str) -> Membership:

@@ -118,8 +118,12 @@ def _check_reply(member: Membership, reply_to: int | None) -> None:
 def _sent_before(member: Membership, client_id: str) -> Message | None:
     if not client_id:
         return None
-    sent = access.messages_with_authors().filter(chat=member.chat, author=member.user, client_id=client_id)
-    return next(iter(access.with_parts(sent)), None)
+    found = access.messages_with_authors().filter(chat=member.chat, author=member.user, client_id=client_id)
+    for sent in access.with_parts(found):
+        if sent.seq < member.first_seq:
+            sent.is_reacted_to = False  # what others have said to it while one was out is not for the member's eyes
+        return sent
+    return None
 
 
 def _check_repetition(member: Membership, sent: Message, text: str, attachments: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from itertools import accumulate, groupby
+from itertools import accumulate, groupby, takewhile
 
 from .. import access, wire
 from ..exceptions import NotFound
@@ -35,7 +35,7 @@ def prune_messages(*, older_than: timedelta, chat: str | None = None) -> Iterato
 
 def count_old_messages(*, older_than: timedelta, chat: str | None = None) -> int:
     """How many messages :func:`prune_messages` would look at, tombstones among them. Raises ``NotFound``."""
-    return sum(_last_old_seq(each, older_than) - each.pruned_seq for each in _chats(older_than, chat))
+    return sum(_count_old(each, older_than) for each in _chats(older_than, chat))
 
 
 def count_messages_of(*, author: User) -> int:
@@ -77,10 +77,11 @@ def _chats(age: timedelta, uri: str | None) -> Iterator[Chat]:
         some = list(chats.filter(pk__gt=some[-1].pk)[:CHATS_AT_ONCE])
 
 
-def _last_old_seq(chat: Chat, age: timedelta) -> int:
-    """Times follow seqs, and seqs have no hole: so it is found as a word in a dictionary."""
+def _count_old(chat: Chat, age: timedelta) -> int:
+    """Times follow seqs, and seqs have no hole: so where they end is found as a word in a dictionary."""
     old = Message.objects.filter(chat=chat).older_than(age)
-    return bisect_left(range(1, chat.last_seq + 1), True, key=lambda seq: not old.filter(seq=seq).exists())
+    seqs = range(chat.pruned_seq + 1, chat.last_seq + 1)
+    return bisect_left(seqs, True, key=lambda seq: not old.filter(seq=seq).exists())
 
 
 def _prune_chat(uri: str, age: timedelta) -> Iterator[int]:
@@ -89,8 +90,9 @@ def _prune_chat(uri: str, age: timedelta) -> Iterator[int]:
     while not is_done:
         with changing(None, uri) as change:
             begin = change.chat.pruned_seq + 1
-            old = Message.objects.filter(seq__range=(begin, begin + BATCH - 1)).older_than(age)
-            messages = _under_lock(change, old)
+            following = _under_lock(change, Message.objects.filter(seq__range=(begin, begin + BATCH - 1)))
+            # After a clock was set back, an old message may stand behind a newer one, and waits for that.
+            messages = list(takewhile(lambda message: message.created_at < change.time - age, following))
             if messages:
                 change.prune_to(messages[-1].seq)
             deleted = _delete(change, messages)

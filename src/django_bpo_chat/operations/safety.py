@@ -55,8 +55,8 @@ def unblock_user(*, actor: User, username: str) -> None:
 
 
 def report_message(*, actor: User, chat: str, seq: int, reason: str) -> tuple[Report, bool]:
-    """Ask the site's moderators to look at somebody else's message, and whether that is new to them: again changes
-    nothing, unless the message has been edited since they were done with it.
+    """Ask the site's moderators to look at somebody else's message, and whether that is new: again changes nothing,
+    unless the message has been edited since they were done with it.
 
     Raises ``Invalid`` (reason), ``NotAllowed`` for one's own message, ``NotAMember``, or ``NotFound``, also for a
     tombstone.
@@ -69,23 +69,15 @@ def report_message(*, actor: User, chat: str, seq: int, reason: str) -> tuple[Re
     if message.author_id == actor.pk:
         raise NotAllowed
     with accounts_that_last(actor), transaction.atomic(using=router.db_for_write(Report)):
-        # Locked, so that what is deleted in this moment is not reported afterwards.
+        # Locked, so that what is deleted in this moment is not reported afterwards, and nothing is reported twice.
         if not Message.objects.filter(pk=message.pk, deleted_at=None).update(seq=F("seq")):
             raise NotFound
-        report, is_new = Report.objects.get_or_create(message=message, reporter=actor, defaults={"reason": reason})
-        is_new = is_new or _reopen(report, reason)
-    if is_new:
-        events.send_signal(signals.message_reported, Report, chat=member.chat, actor=actor, report=report)
-    return report, is_new
-
-
-def _reopen(report: Report, reason: str) -> bool:
-    """Whether the moderators have seen another text than the reporter does now."""
-    outdated = Report.objects.filter(pk=report.pk, resolved_at__lt=F("message__edited_at"))
-    if not outdated.update(is_open=True, resolved_at=None, resolved_by=None, reason=reason, created_at=ClockTime()):
-        return False
-    report.refresh_from_db()
-    return True
+        existing = Report.objects.of_present_text().filter(message=message, reporter=actor).first()
+        if existing is not None:
+            return existing, False
+        report = Report.objects.create(message=message, reporter=actor, reason=reason)
+    events.send_signal(signals.message_reported, Report, chat=member.chat, actor=actor, report=report)
+    return report, True
 
 
 def resolve_report(*, report: Report, resolved_by: User | None = None) -> bool:

@@ -64,7 +64,16 @@ def clean_file_name(name: str) -> str:
         return "file"
     suffix = PurePosixPath(name).suffix
     kept = suffix if len(suffix) <= LONGEST_SUFFIX else ""
-    return name[: FILE_NAME_LENGTH - len(kept)] + kept if len(name) > FILE_NAME_LENGTH else name
+    return name if _size(name) <= FILE_NAME_LENGTH else _beginning(name, FILE_NAME_LENGTH - _size(kept)) + kept
+
+
+def _size(text: str) -> int:
+    """In UTF-8, as file systems count names."""
+    return len(text.encode())
+
+
+def _beginning(text: str, size: int) -> str:
+    return text.encode()[:size].decode(errors="ignore")
 
 
 def clean_title(title: str) -> str:

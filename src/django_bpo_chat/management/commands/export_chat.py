@@ -1,9 +1,10 @@
 """Write what is stored of a chat, or of somebody, to a file."""
 
 from argparse import ArgumentParser
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -18,7 +19,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         which = parser.add_mutually_exclusive_group(required=True)
-        which.add_argument("--chat", metavar="URI", help="This chat.")
+        which.add_argument("--chat", metavar="URI", help="This chat; as --chat=URI if it begins with a dash.")
         which.add_argument("--user", metavar="USERNAME", help="This user.")
         parser.add_argument("--output", "-o", required=True, type=Path, help="A file that does not exist yet.")
 
@@ -27,23 +28,32 @@ class Command(BaseCommand):
         users = users_with_handles([options["user"]]) if options["user"] is not None else []
         if options["user"] is not None and not users:
             raise CommandError(f"There is no user {options['user']!r}.")
-        try:
-            with path.open("xb") as file:
-                work = (
-                    exports.export_user(user=users[0], file=file)
-                    if users
-                    else exports.export_chat(chat=options["chat"], file=file)
-                )
+        with _new_file(path) as file:
+            work = (
+                exports.export_user(user=users[0], file=file)
+                if users
+                else exports.export_chat(chat=options["chat"], file=file)
+            )
+            try:
                 rows = shown(work, self.stdout, "rows")
-        except FileExistsError:
-            raise CommandError(f"{path} exists already.") from None
-        except OSError as error:
-            raise CommandError(f"{path} cannot be written: {error}") from None
-        except BaseException as error:
-            with suppress(FileNotFoundError):
-                path.unlink()
-            if isinstance(error, NotFound):
+            except NotFound:
                 raise CommandError(f"There is no chat {options['chat']!r}.") from None
-            raise
         if options["verbosity"]:
             self.stdout.write(f"Rows in {path}: {rows}")
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[IO[bytes]]:
+    """Nothing is left of it where it does not come to its end. Raises ``CommandError`` where it cannot begin."""
+    try:
+        file = path.open("xb")
+    except FileExistsError:
+        raise CommandError(f"{path} exists already.") from None
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error}") from None
+    try:
+        with file:
+            yield file
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise

@@ -24,7 +24,7 @@ class Command(BaseCommand):
         which = parser.add_mutually_exclusive_group()
         which.add_argument("--older-than", type=_days, metavar="DAYS", help="Messages that were sent before that.")
         which.add_argument("--author", metavar="USERNAME", help="All messages of this user.")
-        parser.add_argument("--chat", metavar="URI", help="Only in this chat.")
+        parser.add_argument("--chat", metavar="URI", help="Only in this chat; as --chat=URI if it begins with a dash.")
         parser.add_argument("--dry-run", action="store_true", help="Only say how many there are.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -40,10 +40,11 @@ class Command(BaseCommand):
         self._prune_attachments(options)
 
     def _prune(self, options: dict[str, Any], **which: Any) -> None:
-        total = operations.count_old_messages(**which)
         if options["dry_run"]:
-            self._say(options, f"Messages and tombstones that are so old: {total}")
+            self._say(options, f"Messages and tombstones that are so old: {operations.count_old_messages(**which)}")
             return
+        # On a site with very many chats it takes a while to count, which nobody needs who does not look on.
+        total = operations.count_old_messages(**which) if self.stdout.isatty() else None
         deleted = shown(operations.prune_messages(**which), self.stdout, "messages", total)
         self._say(options, f"Messages deleted: {deleted}")
 
