@@ -255,16 +255,42 @@ def test_a_watch_ends_when_the_last_shared_chat_is_left_and_begins_with_the_firs
     assert next_told(walis) == is_online(mabel.username, True)
 
 
+@pytest.mark.users
+@pytest.mark.usefixtures("any_cache")
+@pytest.mark.parametrize("way", ["leaves", "is removed", "is banned"])
+def test_whoever_is_out_and_whoever_stays_see_each_other_no_more_at_once(
+    way: str, connect: Connect, wali: Person, mabel: Person, otis: Person
+) -> None:
+    uri, shared = wali.start(mabel, otis), mabel.start(otis)
+    walis, mabels, otises = connect(wali), connect(mabel), connect(otis)
+    assert watch(walis, mabel, otis) == {mabel.username: True, otis.username: True}
+    assert watch(mabels, wali, otis) == {wali.username: True, otis.username: True}
+    assert watch(otises, mabel) == {mabel.username: True}
+    began = time.monotonic()
+    match way:
+        case "leaves":
+            mabel.leave(uri)
+        case "is removed":
+            wali.remove(uri, mabel)
+        case "is banned":
+            wali.ban(uri, mabel)
+    assert next_told(walis) == is_online(mabel.username, False)
+    assert next_told(mabels) == is_online(wali.username, False)
+    assert time.monotonic() - began < 2  # the sweep comes after 16
+    assert told(walis) == told(mabels) == told(otises) == []
+    assert shared in {chat["uri"] for chat in mabel.chats()["results"]}
+
+
 @pytest.mark.usefixtures("sweeping")
 def test_each_list_has_its_turn_to_be_looked_at_again(
-    monkeypatch: pytest.MonkeyPatch, connect: Connect, wali: Person, mabel: Person, otis: Person
+    monkeypatch: pytest.MonkeyPatch, connect: Connect, configure: Configure, wali: Person, mabel: Person, otis: Person
 ) -> None:
     monkeypatch.setattr(presence, "MOST_RECHECKED", 1)
-    uri = wali.start(mabel, otis)
+    wali.start(mabel, otis)
     walis, otises = connect(wali), connect(otis)
     connect(mabel)
     assert watch(walis, mabel) == watch(otises, mabel) == {"mabel": True}
-    mabel.leave(uri)
+    configure(ADAPTER=f"{__name__}.Directory")
     assert next_told(walis) == next_told(otises) == is_online("mabel", False)
 
 

@@ -204,6 +204,7 @@ class Hub:
         """Tell the members before and after the change; whoever is out learns that and nothing else."""
         room.advance(envelope)
         self._tell_leavers(envelope)
+        self._recheck_watches(room, {user for user, *_ in envelope["left"]})
         hidden_frame = None
         for first_seq, socket in self._members_here(room):
             if socket.left.get(envelope["chat"], 0) >= envelope["version"]:
@@ -409,17 +410,28 @@ class Hub:
                 room.place(version)
                 self._tell_members(room, wire.frame("changes", wire.nothing_visible(uri, version, version)))
 
+    def _recheck_watches(self, room: Room, leavers: set[str]) -> None:
+        """Those who are out and those who stay may have seen each other by this chat alone."""
+        for leaver in leavers:
+            stayed = self.presence.watchers(leaver) & room.members.keys()
+            for user in {leaver, *stayed} & self._sockets.keys():
+                self._begin_to_recheck()
+                self._watching_to_recheck.add(user)
+
     def _recheck_soon(self, user: str, *, watches: bool) -> None:
         """In one query with all who change in the same moment: some sites save a user with each request. ``watches``
         says whether to look again whom they may see, too."""
         if user in self._sockets:
-            if not self._to_recheck:
-                self.spawn(self._recheck_changed())
+            self._begin_to_recheck()
             self._to_recheck.add(user)
             if watches:
                 self._watching_to_recheck.add(user)
                 for socket in self._of_user(user):
                     socket.distrust()
+
+    def _begin_to_recheck(self) -> None:
+        if not (self._to_recheck or self._watching_to_recheck):
+            self.spawn(self._recheck_changed())
 
     async def _recheck_changed(self) -> None:
         await asyncio.sleep(RECHECK_SECONDS)

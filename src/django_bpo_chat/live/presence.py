@@ -119,6 +119,11 @@ class Presence:
             watch.is_told = False
             self._point(watch, {})
 
+    def watchers(self, user: str) -> set[str]:
+        """Who watches this user, by their keys."""
+        watched = self._watched.get(user)
+        return {events.user_key(watch.socket.login.user.pk) for watch in watched.names} if watched else set()
+
     async def recheck_some(self) -> None:
         """Look again whom those who watch may see, beginning with whoever was looked at longest ago."""
         await self.recheck(list(islice(self._watches, MOST_RECHECKED)))
