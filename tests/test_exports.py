@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from zipfile import ZipFile
 import pytest
 from django.core.files.storage import FileSystemStorage
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from django_bpo_chat import exports
 from django_bpo_chat.exceptions import NotFound
@@ -135,6 +139,27 @@ def test_every_name_can_be_unpacked(wali: Person, tmp_path: Path) -> None:
     ZipFile(file).extractall(tmp_path)
     names = {path.name for path in tmp_path.glob("attachments/*/*")}
     assert names == {"😀" * 62 + ".txt", "x" * 251 + ".txt", "é" * 127}
+
+
+def test_more_rows_of_a_batch_take_no_more_queries(wali: Person, crowd: Callable[[int], Sequence[Person]]) -> None:
+    def count(export: Callable[[], Iterator[int]]) -> int:
+        with CaptureQueriesContext(connection) as queries:
+            sum(export())
+        return len(queries)
+
+    uri = wali.start()
+    export_chat = partial(exports.export_chat, chat=uri, file=BytesIO())
+    export_user = partial(exports.export_user, user=wali.user, file=BytesIO())
+    counts, people = [], crowd(8)
+    for some in (people[:2], people[2:]):
+        for person in some:
+            person.join(uri)
+            wali.report(uri, person.send(uri)["seq"])
+            person.react(uri, wali.send(uri)["seq"], "👍")
+            wali.ban(uri, person)
+            wali.block(person)
+        counts.append((count(export_chat), count(export_user)))
+    assert counts[0] == counts[1]
 
 
 def test_in_batches(wali: Person, monkeypatch: pytest.MonkeyPatch) -> None:

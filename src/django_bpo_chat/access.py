@@ -111,6 +111,14 @@ def messages_with_authors() -> MessageQuerySet:
     return Message.objects.select_related(*_with_cards("author"))
 
 
+def bans_with_users() -> "QuerySet[Ban]":
+    return Ban.objects.select_related(*_with_cards("user"), "banned_by")
+
+
+def blocks_with_users() -> "QuerySet[Block]":
+    return Block.objects.select_related(*_with_cards("blocked"))
+
+
 def with_parts(messages: Iterable[Message]) -> list[Message]:
     """The same messages with their reactions and attachments: one query for either, if any of them has any."""
     found = list(messages)
@@ -214,7 +222,7 @@ def managed_chat(actor: User, uri: str) -> Chat:
 
 def bans(actor: User, uri: str) -> "QuerySet[Ban]":
     """Who is kept out of a chat, unordered, for those who manage it. Raises as :func:`managed_chat`."""
-    return Ban.objects.filter(chat=managed_chat(actor, uri)).select_related(*_with_cards("user"), "banned_by")
+    return bans_with_users().filter(chat=managed_chat(actor, uri))
 
 
 def invites(actor: User, uri: str) -> "QuerySet[Invite]":
@@ -424,4 +432,4 @@ def people(actor: User, beginning: str) -> "QuerySet[User]":
 
 def blocks(actor: User) -> "QuerySet[Block]":
     """Whom the actor blocks, unordered."""
-    return Block.objects.filter(blocker=actor).select_related(*_with_cards("blocked"))
+    return blocks_with_users().filter(blocker=actor)

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from . import access, files, wire
 from .exceptions import NotFound
-from .models import Attachment, Ban, Block, Chat, Membership, Message, Reaction, Report
+from .models import Attachment, Chat, Membership, Message, Reaction, Report
 from .users import User, email, handle
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def export_chat(*, chat: str, file: IO[bytes]) -> Iterator[int]:
     memberships = access.memberships_with_users().filter(chat=found).select_related("chat")
     messages = access.messages_with_authors().filter(chat=found, seq__lte=found.last_seq).select_related("chat")
     messages = messages.order_by("seq")
-    bans = Ban.objects.filter(chat=found).select_related("user", "banned_by")
+    bans = access.bans_with_users().filter(chat=found)
     attachments = Attachment.objects.filter(chat=found).exclude(message=None).order_by("created_at", "pk")
     with _Archive(file) as archive:
         archive.write_head("chat", {"uri": found.uri, "kind": found.kind, **wire.details(found)}, version=found.version)
@@ -60,7 +60,7 @@ def export_user(*, user: User, file: IO[bytes]) -> Iterator[int]:
     messages = access.messages_with_authors().filter(author=user).select_related("chat").order_by("created_at", "pk")
     memberships = Membership.objects.of(user).select_related("chat__owner")
     reactions = Reaction.objects.filter(user=user).select_related("message__chat")
-    blocks = Block.objects.filter(blocker=user).select_related("blocked")
+    blocks = access.blocks_with_users().filter(blocker=user)
     reports = Report.objects.filter(reporter=user).select_related("message__chat")
     attachments = Attachment.objects.filter(uploader=user).order_by("created_at", "pk")
     with _Archive(file) as archive:

@@ -61,10 +61,10 @@ def access_token(user: User) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What was announced: ``kind`` is ``changes``, ``ephemeral``, ``typing``, ``user`` or ``logout``.
+    """What was announced: ``kind`` is ``changes``, ``ephemeral``, ``typing``, ``personal``, ``user`` or ``logout``.
 
-    Of the first three ``frame`` is what the members are sent, and ``chat`` the chat's uri. ``ephemeral`` are such as
-    read marks.
+    Of the first four ``frame`` is what is sent, to the members or to somebody's own clients; of the first three
+    ``chat`` is the chat's uri. ``ephemeral`` are read marks.
     """
 
     kind: str

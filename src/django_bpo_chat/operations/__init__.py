@@ -3,8 +3,12 @@
 All arguments are keywords. ``actor`` is the user who acts, ``chat`` a chat's uri, and other people are named by their
 handles, as on the wire. Where ``actor`` may be None, that is the site itself: the admin, a command, a task. It needs no
 membership and may do what an owner may, in any chat, and delete messages of personal chats too; the adapter, which
-judges people, is not asked about it. Each function either does all of its work in one transaction or raises a
-:class:`~django_bpo_chat.exceptions.ChatError` and does nothing.
+judges people, is not asked about it.
+
+Each function does all of its work in one transaction, or raises a :class:`~django_bpo_chat.exceptions.ChatError` and
+does nothing; what works in batches, or with files, says how far it is one. ``NotAuthenticated`` may come from each:
+the actor's account was deleted meanwhile. Where the database is away, or a lock not to be had in time, Django's
+``OperationalError`` comes through, and nothing was done.
 """
 
 from .attachments import count_unsent_attachments, prune_attachments, upload_attachment
