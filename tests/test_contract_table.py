@@ -27,7 +27,7 @@ TESTS = Path(__file__).parent
 CALLS, SAID, HEARD = "HTTP calls", "Frames of clients", "Frames of the server"
 CLOSE_CODES, ERROR_CODES = "Close codes", "Error codes"
 OTHERS, COMMANDS = "Operations without a call", "Commands"
-HEADINGS = [CALLS, SAID, HEARD, CLOSE_CODES, ERROR_CODES, OTHERS, COMMANDS]
+HEADINGS = ["Rules", CALLS, SAID, HEARD, CLOSE_CODES, ERROR_CODES, OTHERS, COMMANDS]
 
 
 # The table
