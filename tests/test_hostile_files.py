@@ -250,7 +250,7 @@ def test_a_file_that_has_its_name_where_the_site_runs_is_not_read(
     assert wali.attach(uri, content, "x.json")["content_type"] == before
 
 
-@pytest.mark.parametrize("name", ["x." + "y" * 250, "x." + "\U0001f468" * 200])
+@pytest.mark.parametrize("name", ["x." + "y" * 250, "x." + "\U0001f468" * 60])
 def test_a_large_file_may_have_a_long_suffix(name: str, wali: Person) -> None:
     assert wali.upload(wali.start(), b"x" * 3_000_000, name).json["name"] == name
 
