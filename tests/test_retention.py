@@ -87,7 +87,7 @@ def test_what_is_old_waits_for_what_is_not_where_a_clock_was_set_back(wali: Pers
 def test_nothing_of_them_is_left(wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     file = wali.send_file(uri)
-    wali.send(uri, "secret @mabel")
+    wali.send(uri, f"secret @{mabel.username}")
     mabel.react(uri, 2, "👍")
     mabel.report(uri, 2, "secret")
     age(uri, up_to=2)
@@ -158,7 +158,7 @@ def test_how_many_there_are(wali: Person) -> None:
 def test_counts_of_what_is_unread_stay_right(wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     for _ in range(6):
-        wali.send(uri, "@mabel")
+        wali.send(uri, f"@{mabel.username}")
     wali.erase(uri, 5)
     mabel.mark_read(uri, 1)
     age(uri, up_to=3)
