@@ -7,8 +7,9 @@ from contextlib import ExitStack
 import pytest
 
 from tests.documents import Witness
+from tests.hearsay import Hearsay
 from tests.servers import LiveServer, Server, database_url
-from tests.services import Valkey
+from tests.services import Service, Valkey
 
 pytest_plugins = ["tests.fixtures"]
 
@@ -20,9 +21,17 @@ def witness() -> Iterator[Witness]:
         yield witness
 
 
+@pytest.fixture(scope="session")
+def hearsay(witness: Witness) -> Iterator[Hearsay]:
+    """Of the servers that tests start as processes."""
+    hearsay = Hearsay(Service.mode_at, witness.complaints.append)
+    with hearsay.listening():
+        yield hearsay
+
+
 @pytest.fixture(autouse=True)
-def all_that_is_answered_is_documented(witness: Witness) -> Iterator[None]:
-    """Over HTTP and over sockets, whatever a test is about."""
+def all_that_is_answered_is_documented(witness: Witness, hearsay: Hearsay) -> Iterator[None]:
+    """Over HTTP and over sockets, by whatever process, whatever a test is about."""
     witness.complaints.clear()
     yield
     assert witness.complaints == []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -116,6 +117,13 @@ class OpenAPI(Contract):
         self.operations: dict[str, Dict] = {
             operation["operationId"]: operation for verbs in document["paths"].values() for operation in verbs.values()
         }
+        self._paths: list[tuple[re.Pattern[str], Dict]] = [
+            (as_pattern(path), verbs) for path, verbs in document["paths"].items()
+        ]
+
+    def verbs_at(self, path: str) -> Dict | None:
+        """The operations of the path, however a site spells its end."""
+        return next((verbs for pattern, verbs in self._paths if pattern.fullmatch(path)), None)
 
     def response(self, operation: str, status: int) -> Dict | None:
         found: Dict | None = self.operations[operation]["responses"].get(str(status))
@@ -124,8 +132,12 @@ class OpenAPI(Contract):
         return found
 
     def complaints_about_answer(
-        self, operation: str, status: int, headers: Any, content: bytes, mode: str
+        self, operation: str | None, status: int, headers: Any, content: bytes, mode: str
     ) -> list[str]:
+        """What is wrong with the answer to this operation, or to a verb that is none."""
+        if operation is None:
+            complaints = self.complaints({"$ref": "#/components/schemas/Refusal"}, json.loads(content), "strict")
+            return complaints + ([] if status >= 400 else ["this verb is not documented"])
         documented = self.response(operation, status)
         if documented is None:
             return [f"the status {status} is not documented: {content!r}"]
@@ -154,6 +166,10 @@ class OpenAPI(Contract):
         return (
             self.complaints(documented["content"]["application/json"]["schema"], value, "loose") if documented else []
         )
+
+
+def as_pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)) + "?")
 
 
 class AsyncAPI(Contract):
@@ -274,16 +290,10 @@ class Witness:
         if method in {"OPTIONS", "HEAD"}:  # REST framework's own answer, and that of GET without its body
             return
         described = type(view).schema._operations.get(method)
-        if described is None:
-            complaints = contract.complaints(
-                {"$ref": "#/components/schemas/Refusal"}, json.loads(response.content), "strict"
-            )
-            complaints += [] if response.status_code >= 400 else ["this verb is not documented"]
-        else:
-            answer = response.status_code, response.headers, b"" if response.streaming else response.content
-            complaints = contract.complaints_about_answer(described.id, *answer, mode())
-            if response.status_code < 300 and hasattr(request, "json_that_was_read"):
-                complaints += contract.complaints_about_body(described.id, request.json_that_was_read)
+        answer = response.status_code, response.headers, b"" if response.streaming else response.content
+        complaints = contract.complaints_about_answer(described and described.id, *answer, mode())
+        if described and response.status_code < 300 and hasattr(request, "json_that_was_read"):
+            complaints += contract.complaints_about_body(described.id, request.json_that_was_read)
         self.complaints += [f"{method} {request.path} {response.status_code}: {each}" for each in complaints]
 
     def _contract(self) -> OpenAPI:

@@ -16,7 +16,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+from weakref import WeakValueDictionary
 
 import psutil
 
@@ -62,9 +63,20 @@ class Service(ABC):
     stop_signal = signal.SIGTERM
     user: str | None = None
     cwd: Path | None = None
+    mode = "strict"
+    """How what a chat says is held against its documents: ``cards``, where a site's cards show more than handles."""
+
+    _at: ClassVar[WeakValueDictionary[int | None, Service]] = WeakValueDictionary()
+
+    @classmethod
+    def mode_at(cls, port: int | None) -> str | None:
+        """The mode of who has this port; None where it is no service."""
+        service = cls._at.get(port)
+        return service.mode if service else None
 
     def __init__(self) -> None:
         self.port = free_port()
+        self._at[self.port] = self
         self.directory = Path(tempfile.mkdtemp(prefix="bpo-chat-"))
         self.log = self.directory / "log"
         self.process: subprocess.Popen[bytes] | None = None

@@ -819,6 +819,16 @@ def test_a_restore_as_the_deployment_page_says(wali: Person, chat_socket: Callab
 # Projects
 
 
+def overheard(script: str) -> list[str]:
+    """The command for a client of the pages, which ends with the first frame that is not as documented."""
+    return [sys.executable, "-m", "tests.hearsay", script]
+
+
+def python_path() -> str:
+    """Where this package of tests is, and all that is there already."""
+    return os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+
+
 class Project(Service):
     """A project that somebody makes who does what a page says."""
 
@@ -846,11 +856,17 @@ class Project(Service):
         elif line.startswith("uvicorn "):
             self.server = line
             self.start()
+        elif line == "python talk.py":
+            return self._run(shlex.join(overheard("talk.py")), PYTHONPATH=python_path())
         elif not line.startswith(("python3 -m venv ", ". .venv/", "pip install ")):  # tox has done it
-            return subprocess.run(
-                line, shell=True, cwd=self.cwd, env=self.environment(), check=True, stdout=subprocess.PIPE, text=True
-            ).stdout
+            return self._run(line)
         return ""
+
+    def _run(self, line: str, **variables: str) -> str:
+        environment = {**self.environment(), **variables}
+        return subprocess.run(
+            line, shell=True, cwd=self.cwd, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
 
     def write(self, text: str) -> None:
         """Write the file that the first line names, or add to it."""
@@ -1005,7 +1021,13 @@ def send_as_mabel(demo: Demo, text: str) -> None:
 def test_the_python_client_of_the_readme(demo: Demo, tmp_path: Path) -> None:
     script = tmp_path / "listen.py"
     script.write_text(file(README, "listen.py").replace("127.0.0.1:8000", f"127.0.0.1:{demo.port}"))
-    client = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    client = subprocess.Popen(
+        overheard(str(script)),
+        env={**os.environ, "PYTHONPATH": python_path()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert client.stdout
         assert client.stdout.readline() == "otis: Hello world\n"

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
+import socket
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from django.core.management import call_command
 from django.test import Client
@@ -18,6 +25,10 @@ from drf_spectacular.settings import patched_settings
 from rest_framework import serializers
 from rest_framework.authentication import BasicAuthentication
 from rest_framework.pagination import PageNumberPagination
+from websockets.asyncio.client import connect as connect_async
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+from websockets.sync.server import ServerConnection, serve
 
 from django_bpo_chat import shapes, wire
 from django_bpo_chat.exceptions import CloseCode
@@ -27,6 +38,7 @@ from django_bpo_chat.testing import ChatSocket
 from tests import documents
 from tests.documents import ASYNCAPI, OPENAPI, AsyncAPI, Conversation, Dict, OpenAPI, Witness
 from tests.fixtures import Configure
+from tests.hearsay import Hearsay
 from tests.parallel import at_once
 from tests.person import Person, Visitor
 from tests.servers import EXAMPLE_PROJECT, example_environment
@@ -363,3 +375,134 @@ def test_a_close_code_that_is_not_documented_is_noticed(asyncapi: AsyncAPI) -> N
     assert conversation.complaints == []
     conversation.server_closes(4418)
     assert conversation.complaints == ["The server closed with 4418"]
+
+
+# What is heard of other processes
+
+
+API = "http://chat/api/v1/"
+Says = Callable[[str | bytes, int], str]
+
+
+@pytest.fixture
+def says() -> Iterator[Says]:
+    """Serve sockets that hear something, say this, and close with this code: ``says("{}", 4503)``; their URL."""
+    with ExitStack() as servers:
+
+        def says(data: str | bytes, code: int) -> str:
+            def talk(connection: ServerConnection) -> None:
+                connection.recv()
+                connection.send(data)
+                connection.close(code)
+
+            server = servers.enter_context(serve(talk, "127.0.0.1", 0))
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            servers.callback(thread.join)
+            servers.callback(server.shutdown)
+            host, port = server.socket.getsockname()
+            return f"ws://{host}:{port}"
+
+        yield says
+
+
+def line_to(url: str) -> socket.socket:
+    """No proxy that the environment names is asked."""
+    address = urlsplit(url)
+    return socket.create_connection((address.hostname, address.port))
+
+
+def hear_all(url: str) -> None:
+    with connect(url, sock=line_to(url)) as connection:
+        connection.send('{"type": "hello"}')
+        with suppress(ConnectionClosed):
+            while True:
+                connection.recv()
+
+
+def hear_all_async(url: str) -> None:
+    async def hear() -> None:
+        async with connect_async(url, sock=line_to(url)) as connection:
+            await connection.send('{"type": "hello"}')
+            with suppress(ConnectionClosed):
+                async for _ in connection:
+                    pass
+
+    asyncio.run(hear())
+
+
+@pytest.mark.parametrize("hear", [hear_all, hear_all_async])
+@pytest.mark.parametrize(
+    ("data", "code", "expected"),
+    [
+        ('{"type": "ping"}', 4503, ""),
+        ('{"type": "ping"}', 1012, ""),
+        ('{"type": "gossip"}', 1012, "The server said {'type': 'gossip'}: []"),
+        ('{"type": "ok", "id": 1}', 1012, "{'type': 'ok', 'id': 1} answers none of []"),
+        (b'{"type": "ping"}', 1012, 'The server said b\'{"type": "ping"}\', which is no text'),
+        ('{"type": "ping"}', 4418, "The server closed with 4418"),
+    ],
+)
+def test_what_clients_hear_is_noticed(
+    says: Says, hear: Callable[[str], None], data: str | bytes, code: int, expected: str
+) -> None:
+    complaints: list[str] = []
+    with Hearsay(lambda port: "strict", complaints.append).listening():
+        hear(says(data, code))
+    assert complaints == [expected] * bool(expected)
+
+
+def test_what_this_process_says_is_left_to_the_witness(says: Says) -> None:
+    complaints: list[str] = []
+    with Hearsay(lambda port: None, complaints.append).listening():
+        hear_all(says('{"type": "gossip"}', 4418))
+    assert complaints == []
+
+
+@pytest.mark.parametrize(("said", "status"), [("ping", 0), ("gossip", 1)])
+def test_a_script_fails_with_what_it_hears(says: Says, tmp_path: Path, said: str, status: int) -> None:
+    url, script = urlsplit(says(json.dumps({"type": said}), 1012)), tmp_path / "script.py"
+    script.write_text(
+        "import socket\n"
+        "from websockets.sync.client import connect\n"
+        f"line = socket.create_connection(({url.hostname!r}, {url.port}))\n"
+        f"with connect({url.geturl()!r}, sock=line) as connection:\n"
+        "    connection.send('')\n"
+        "    connection.recv()\n"
+    )
+    command = [sys.executable, "-m", "tests.hearsay", script]
+    done = subprocess.run(command, cwd=DOCS.parent, check=False, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, "The server said {'type': 'gossip'}" in done.stderr) == (status, bool(status))
+
+
+ANSWERS: dict[str, tuple[str, str, int, Any, str]] = {
+    "as documented": ("GET", "chats/", 200, {"next": None, "previous": None, "results": []}, ""),
+    "without its slash": ("GET", "chats", 200, [], "[] is not of type 'object'"),
+    "another status": ("GET", "chats/x/", 410, {}, "the status 410 is not documented"),
+    "another verb": ("PUT", "chats/", 200, {}, "this verb is not documented"),
+    "another body": ("POST", "users/logout/", 204, None, "'refresh' is a required property"),
+    "what is not the package's": ("GET", "schema/", 410, {}, ""),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_what_clients_are_answered_is_noticed(name: str) -> None:
+    method, path, status, answer, expected = ANSWERS[name]
+    body = {} if method == "POST" else None
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status) if answer is None else httpx.Response(status, json=answer)
+
+    async def ask_async() -> None:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(respond), base_url=API) as client:
+            await client.request(method, path, json=body)
+
+    def ask() -> None:
+        with httpx.Client(transport=httpx.MockTransport(respond), base_url=API) as client:
+            client.request(method, path, json=body)
+
+    for client_asks in (ask, lambda: asyncio.run(ask_async())):
+        complaints: list[str] = []
+        with Hearsay(lambda port: "strict", complaints.append).listening():
+            client_asks()
+        assert any(expected in each for each in complaints) == bool(expected), complaints

@@ -561,6 +561,7 @@ def test_people_with_an_email_and_no_username(site: Site, client: Clients) -> No
 
 
 def test_everybody_has_a_color(site: Site, client: Clients) -> None:
+    site.mode = "cards"
     site.begin("The API")
     site.follow(section(COOKBOOK, "Everybody has a color"))
     site.check()

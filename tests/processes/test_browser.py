@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.hearsay import Hearsay
 from tests.test_demo import Demo
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ CHROMIUM_FLAGS = [
 
 
 @pytest.fixture
-def chromium() -> Iterator[Browser]:
+def chromium(hearsay: Hearsay) -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -45,6 +46,7 @@ def chromium() -> Iterator[Browser]:
     assert path, "CI has to have Chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        hearsay.watch(browser)
         try:
             yield browser
         finally:
