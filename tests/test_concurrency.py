@@ -588,8 +588,9 @@ def test_accounts_with_many_chats_in_common_are_deleted_at_once(
 
 
 def test_an_account_is_deleted_while_another_transaction_takes_its_chats_by_uri(wali: Person, mabel: Person) -> None:
-    uris = [wali.start(mabel)]
-    while uris[0] == min(uris):  # until the oldest chat is not the first one by uri
+    uris = [wali.start(mabel), wali.start(mabel)]
+    while uris[0] == min(uris):  # until the older one is not the first one by uri
+        mabel.leave(uris.pop(0))
         uris.append(wali.start(mabel))
     first, *others = sorted(uris)
     with ThreadPoolExecutor(1) as pool:
@@ -600,7 +601,8 @@ def test_an_account_is_deleted_while_another_transaction_takes_its_chats_by_uri(
             for uri in others:
                 operations.edit_chat(actor=None, chat=uri, title="Picnic")
         deletion.result(10)
-    assert set(Chat.objects.values_list("title", "member_count")) == {("Picnic", 1)}
+    chats = Chat.objects.filter(uri__in=uris)
+    assert set(chats.values_list("title", "member_count")) == {("Picnic", 1)}
 
 
 def test_a_chat_is_changed_and_then_an_account_deleted_while_another_one_is(
