@@ -165,6 +165,7 @@ class View:
     def __init__(self) -> None:
         self.version = 0
         self.known = 0  # the highest version that was heard of
+        self.fetched = 0  # the version with which it began
         self.messages: dict[int, Frame] = {}
         self.members: dict[str, Frame] = {}
         self.details: Frame = {}
@@ -241,6 +242,7 @@ class ViewingClient:
                 return
             view.merge(answer.json)
             more = answer.json["more"]
+        view.fetched = view.version
         self.chats[uri] = view
 
     def _resume(self, uri: str, view: View) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -17,7 +17,10 @@ STATEMENTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 
 
 class Site:
-    """A chat of wali's with so many members and messages, and so many chats that he shares with mabel."""
+    """A chat of wali's with so many members and messages, and so many chats that he shares with mabel.
+
+    He has banned and blocked half as many others as are members, and made as many invites.
+    """
 
     def __init__(self, *, members: int, messages: int, chats: int) -> None:
         self.wali, self.mabel = Person("wali"), Person("mabel")
@@ -26,8 +29,7 @@ class Site:
             operations.send_message(actor=self.mabel.user, chat=self.shared, text="Hello")
 
         names = [f"other{n}" for n in range(members - 1)]
-        user_model = get_user_model()
-        user_model.objects.bulk_create(user_model(username=name, email=f"{name}@email.com") for name in names)
+        self._open_accounts(names)
         self.personal = operations.start_direct(actor=self.wali.user, username="other0")[0].uri
         self.uri = operations.start_group(actor=self.wali.user, members=names[:50]).uri
         for name in names[50:]:
@@ -36,6 +38,18 @@ class Site:
             operations.send_message(actor=self.wali.user, chat=self.uri, text=f"Hello {n}")
         for seq in range(1, messages, 4):
             operations.delete_message(actor=self.wali.user, chat=self.uri, seq=seq)
+        self._shut_out([f"stranger{n}" for n in range(members // 2)])
+
+    def _open_accounts(self, names: Sequence[str]) -> None:
+        user_model = get_user_model()
+        user_model.objects.bulk_create(user_model(username=name, email=f"{name}@email.com") for name in names)
+
+    def _shut_out(self, names: Sequence[str]) -> None:
+        self._open_accounts(names)
+        for name in names:
+            operations.ban_user(actor=self.wali.user, chat=self.uri, username=name)
+            operations.block_user(actor=self.wali.user, username=name)
+            operations.create_invite(actor=self.wali.user, chat=self.uri)
 
     def path(self, rest: str = "") -> str:
         return f"chats/{self.uri}/{rest}"
@@ -73,9 +87,9 @@ CALLS: dict[str, tuple[int, Callable[[Site], Answer]]] = {
     "change a role": (6, lambda site: site.wali.patch(site.path("members/other0/"), {"role": "admin"})),
     "hand over": (9, lambda site: site.wali.patch(site.path("members/other0/"), {"role": "owner"})),
     "ban": (10, lambda site: site.wali.put(site.path("bans/other0/"))),
-    "bans": (3, lambda site: site.wali.get(site.path("bans/"))),
+    "bans": (3, lambda site: site.wali.get(site.path("bans/"), limit=200)),
     "invite": (5, lambda site: site.wali.post(site.path("invites/"), {})),
-    "invites": (3, lambda site: site.wali.get(site.path("invites/"))),
+    "invites": (3, lambda site: site.wali.get(site.path("invites/"), limit=200)),
     "mark unread": (4, lambda site: site.wali.put(site.path("unread/"), {"seq": 1})),
     "mute": (4, lambda site: site.wali.patch(site.path("me/"), {"muted": True})),
     "send in a personal chat": (
@@ -84,7 +98,7 @@ CALLS: dict[str, tuple[int, Callable[[Site], Answer]]] = {
     ),
     "block": (5, lambda site: site.wali.put("blocks/other0/")),
     "block somebody without a personal chat": (6, lambda site: site.wali.put("blocks/mabel/")),
-    "blocks": (2, lambda site: site.wali.get("blocks/")),
+    "blocks": (2, lambda site: site.wali.get("blocks/", limit=200)),
     "people": (2, lambda site: site.wali.get("people/", q="o", limit=200)),
     "report": (6, lambda site: site.wali.post(f"chats/{site.shared}/messages/1/report/", {"reason": "Spam"})),
     "start a group": (6, lambda site: site.wali.post("chats/", {"members": ["mabel"]})),
