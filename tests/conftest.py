@@ -3,8 +3,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
+from django.db import connection
 
 from tests.documents import Witness
 from tests.hearsay import Hearsay
@@ -45,6 +47,15 @@ def redis_url() -> Iterator[str]:
     else:
         with Valkey() as valkey:
             yield valkey.url
+
+
+@pytest.fixture(scope="module")
+def vacuumed(django_db_setup: None, django_db_blocker: Any) -> None:
+    """What tests before have taken back is gone from the tables: between dead rows no index would be worth it."""
+    with django_db_blocker.unblock():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("VACUUM")
 
 
 @pytest.fixture

@@ -22,7 +22,10 @@ user_model = get_user_model()
 
 CHATS, MEMBERS, MESSAGES = 200, 250, 250
 QUIET_CHATS = 30_000
-pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="Its plans tell")
+pytestmark = [
+    pytest.mark.usefixtures("vacuumed"),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="Its plans tell"),
+]
 PER_PAGE = 50
 PAGES = LISTED_ROWS // PER_PAGE
 

@@ -20,6 +20,7 @@ from tests.statements import WITH_ROWS
 pytestmark = [
     pytest.mark.thorough,
     pytest.mark.django_db,
+    pytest.mark.usefixtures("vacuumed"),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="Its plans tell"),
 ]
 

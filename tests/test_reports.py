@@ -343,6 +343,7 @@ def test_the_pages_ask_no_more_for_many_rows(ines: Moderator, wali: Person, mabe
     assert [asked(model) for model in (Report, Block)] == before
 
 
+@pytest.mark.usefixtures("vacuumed")
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="Its plans tell")
 def test_the_queue_is_read_by_its_index(ines: Moderator, wali: Person, mabel: Person) -> None:
     chat = Chat.objects.get(uri=wali.start(mabel))

@@ -15,6 +15,7 @@ from tests.person import Person
 
 pytestmark = [
     pytest.mark.django_db,
+    pytest.mark.usefixtures("vacuumed"),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="Other databases look through the texts"),
 ]
 
