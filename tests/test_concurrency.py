@@ -20,7 +20,7 @@ from django.db.models.signals import post_save, pre_delete, pre_save
 from django_bpo_chat import operations
 from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.exceptions import ChatError, Invalid, NotAMember
-from django_bpo_chat.models import Ban, Chat, Membership, Message
+from django_bpo_chat.models import Ban, Chat, Membership, Message, Report
 from django_bpo_chat.users import email
 from tests.fixtures import Configure
 from tests.parallel import at_once, with_own_connection
@@ -514,6 +514,33 @@ def test_two_who_have_banned_each_other_are_deleted_at_once(wali: Person, mabel:
 
     at_once(lambda: delete(wali), lambda: delete(mabel))
     assert not Ban.objects.exists()
+
+
+def test_two_moderators_who_have_resolved_each_others_reports_are_deleted_at_once(
+    wali: Person, mabel: Person, otis: Person
+) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("Has one writer at a time.")
+    uri = otis.start(wali, mabel)
+    otis.send(uri)
+    for reporter, moderator in ((wali, mabel), (mabel, wali)):
+        reporter.report(uri, 1)
+        operations.resolve_report(report=Report.objects.get(reporter=reporter.user), resolved_by=moderator.user)
+    both_have_updated = threading.Barrier(2)
+
+    def wait(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if sql.startswith('UPDATE "bpo_chat_report"'):
+            with suppress(threading.BrokenBarrierError):
+                both_have_updated.wait(1)
+        return result
+
+    def delete(person: Person) -> None:
+        with connection.execute_wrapper(wait):
+            account(person.email).delete()
+
+    at_once(lambda: delete(wali), lambda: delete(mabel))
+    assert set(Report.objects.values_list("reporter", "resolved_by")) == {(None, None)}
 
 
 def test_joining_while_ones_account_is_deleted_counts_nobody_for_ever(wali: Person, mabel: Person) -> None:

@@ -554,7 +554,7 @@ class Block(models.Model):
 class ReportQuerySet(models.QuerySet["Report"]):
     def of_present_text(self) -> "ReportQuerySet":
         """What the moderators will look at, or have looked at since the message was edited."""
-        edited_before = Q(message__edited_at=None) | Q(message__edited_at__lte=F("resolved_at"))
+        edited_before = Q(message__edited_at=None) | Q(message__edited_at__lt=F("resolved_at"))
         return self.filter(Q(is_open=True) | edited_before)
 
     def open(self) -> "ReportQuerySet":

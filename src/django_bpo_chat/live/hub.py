@@ -411,7 +411,9 @@ class Hub:
                 self._tell_members(room, wire.frame("changes", wire.nothing_visible(uri, version, version)))
 
     def _recheck_watches(self, room: Room, leavers: set[str]) -> None:
-        """Those who are out and those who stay may have seen each other by this chat alone."""
+        """Those who are out and those who stay may have seen each other by this chat alone, unless it was too large."""
+        if len(room.members) > chat_settings.presence_members:
+            return
         for leaver in leavers:
             stayed = self.presence.watchers(leaver) & room.members.keys()
             for user in {leaver, *stayed} & self._sockets.keys():

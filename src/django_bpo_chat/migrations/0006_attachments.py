@@ -7,6 +7,7 @@ from django.conf import settings
 from django.apps.registry import Apps
 from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.models.functions import Coalesce
 
 
 def name_files(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
@@ -14,7 +15,7 @@ def name_files(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     messages = apps.get_model('bpo_chat', 'Message').objects.using(schema_editor.connection.alias)
     attachments = apps.get_model('bpo_chat', 'Attachment').objects.using(schema_editor.connection.alias)
     names = attachments.filter(message=models.OuterRef('pk')).order_by('place').values('name')[:1]
-    messages.filter(text='', deleted_at=None).update(text=models.Subquery(names))
+    messages.filter(text='', deleted_at=None).update(text=Coalesce(models.Subquery(names), models.Value('file')))
 
 
 class Migration(migrations.Migration):

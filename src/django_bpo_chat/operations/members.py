@@ -10,7 +10,7 @@ from .. import access, signals
 from ..conf import chat_settings
 from ..exceptions import NotAllowed, NotFound
 from ..locks import lock_first
-from ..models import OWNER, Ban, Chat, Invite, Membership, lock_order
+from ..models import OWNER, Ban, Chat, Invite, Membership, Report, lock_order
 from ..users import User, active, handle, rows_of_users
 from . import texts
 from .change import Change, changing
@@ -102,7 +102,9 @@ def release_user(*, user: User) -> None:
         _let_go(user)
         # Rows that name two accounts, in one order, whichever of the two is deleted.
         bans = Ban.objects.filter(Q(user=user) | Q(banned_by=user))
-        list(bans.select_for_update(of=("self",)).order_by("pk").values_list("pk"))
+        reports = Report.objects.filter(Q(reporter=user) | Q(resolved_by=user))
+        for rows in (bans, reports):
+            list(rows.select_for_update(of=("self",)).order_by("pk").values_list("pk"))
         # Whoever would enter one more chat, or write, in their name waits from now on, and finds no account.
         list(rows_of_users().select_for_update().filter(pk=user.pk).values_list("pk"))
         _let_go(user)

@@ -78,6 +78,6 @@ def _days(text: str) -> timedelta:
         days = float(text)
     except ValueError:
         days = -1
-    if not 0 < days <= MOST_DAYS:
-        raise ArgumentTypeError(f"{text!r} is no number of days")
+    if not timedelta.resolution / timedelta(days=1) <= days <= MOST_DAYS:
+        raise ArgumentTypeError(f"{text!r} is no number of days above 0")
     return timedelta(days=days)
