@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
+from random import Random
 from typing import Any, NamedTuple
 
 import pytest
 from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from django_bpo_chat import operations
@@ -348,26 +349,38 @@ NOT_FOLLOWED = {
     # These change nothing of what anybody sees.
     *("prune_attachments", "count_messages_of", "count_old_messages", "count_unsent_attachments"),
 }
-MOODS = ["idle", "reckless", *("sensible",) * 6]
+MOODS = ["idle", *("reckless",) * 2, *("sensible",) * 13]
 """Most try what makes sense, or hardly anything would be done. The shortest history is one of idleness."""
 
 
-def history_of(acts: Sequence[str], ways: Sequence[tuple[str, int, int, int]]) -> list[Step]:
+def history_of(dice: Random, ways: Sequence[tuple[str, int, int, int]]) -> list[Step]:
+    """Each of the acts, but for those who are idle: so none is missing in all histories."""
+    acts = dice.sample(ACTS, len(ACTS))
     return [Step(act, *way) for act, way in zip(acts, ways, strict=True) if way[0] != "idle"]
 
 
-# Each of the acts is in each history, but for those who are idle: so none is missing in all of them.
 ways = st.tuples(st.sampled_from(MOODS), st.integers(0, 3), st.integers(0, 3), st.integers(0, 11))
-histories = st.builds(history_of, st.permutations(ACTS), st.lists(ways, min_size=len(ACTS), max_size=len(ACTS)))
+histories = st.builds(
+    history_of,
+    st.randoms(use_true_random=True),  # whose order is not searched for a simpler one
+    st.lists(ways, min_size=len(ACTS), max_size=len(ACTS)),
+)
 
 
 @pytest.mark.thorough
+@pytest.mark.timeout(600)  # a wrong history is made short for five minutes at most
 def test_an_old_view_and_the_changes_since_are_a_fresh_view(meet: Meet) -> None:
     people = meet("wali", "mabel", "otis", "ines")
     acts: Counter[str] = Counter()
 
-    @given(history=histories, limit=st.sampled_from([1, 2, 3, 200]))
-    @settings(max_examples=15, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(history=histories, limit=st.sampled_from([200, 3, 2, 1]))
+    @settings(
+        max_examples=15,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
     def check(history: list[Step], limit: int) -> None:
         for person in people:
             person.access = access_token(person.user)  # the search for the shortest wrong history outlives any
