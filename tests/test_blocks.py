@@ -352,11 +352,13 @@ def test_of_8_at_once_there_is_one_block(wali: Person, mabel: Person) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_block_each_other_at_once(wali: Person, mabel: Person) -> None:
-    wali.start_direct(mabel)
+@pytest.mark.parametrize("have_a_chat", [True, False])
+def test_two_block_each_other_at_once(have_a_chat: bool, wali: Person, mabel: Person) -> None:
+    if have_a_chat:
+        wali.start_direct(mabel)
     for person in (wali, mabel):
         assert person.access
-    for _ in range(5):
+    for _ in range(10):
         answers = at_once(lambda: wali.put(f"blocks/{mabel.username}/"), lambda: mabel.put(f"blocks/{wali.username}/"))
         assert [answer.status for answer in answers] == [204, 204]
         wali.unblock(mabel)
@@ -413,17 +415,6 @@ def test_a_block_is_answered_after_whoever_had_the_chat_first(
 
     at_once(send, block)
     assert wali.chat(uri)["last_message"]["message"] == "in time"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_who_share_no_chat_block_each_other_at_once(wali: Person, mabel: Person) -> None:
-    for person in (wali, mabel):
-        assert person.access
-    for _ in range(10):
-        answers = at_once(lambda: wali.put(f"blocks/{mabel.username}/"), lambda: mabel.put(f"blocks/{wali.username}/"))
-        assert [answer.status for answer in answers] == [204, 204]
-        wali.unblock(mabel)
-        mabel.unblock(wali)
 
 
 def ways_in(mabel: Person, wali: Person, otis: Person) -> dict[str, Callable[[], Answer]]:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -493,26 +494,31 @@ def test_in_a_transaction_of_the_sites_own_an_account_that_goes_is_refused_at_on
     assert wali.chat(uri)["member_count"] == 1
 
 
-def test_two_who_have_banned_each_other_are_deleted_at_once(wali: Person, mabel: Person) -> None:
-    if connection.vendor == "sqlite":
-        pytest.skip("Has one writer at a time.")
-    walis, mabels = wali.start(), mabel.start()
-    wali.ban(walis, mabel)
-    mabel.ban(mabels, wali)
-    both_have_deleted = threading.Barrier(2)
+def delete_both(*people: Person, meeting_after: str) -> None:
+    """Delete two accounts at once. Each waits, for a while, until the other has come behind such a statement, too."""
+    meeting = threading.Barrier(2)
 
     def wait(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         result = execute(sql, params, many, context)
-        if sql.startswith('DELETE FROM "bpo_chat_ban"'):
+        if sql.startswith(meeting_after):
             with suppress(threading.BrokenBarrierError):
-                both_have_deleted.wait(1)
+                meeting.wait(1)
         return result
 
     def delete(person: Person) -> None:
         with connection.execute_wrapper(wait):
             account(person.email).delete()
 
-    at_once(lambda: delete(wali), lambda: delete(mabel))
+    at_once(*(partial(delete, person) for person in people))
+
+
+def test_two_who_have_banned_each_other_are_deleted_at_once(wali: Person, mabel: Person) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("Has one writer at a time.")
+    walis, mabels = wali.start(), mabel.start()
+    wali.ban(walis, mabel)
+    mabel.ban(mabels, wali)
+    delete_both(wali, mabel, meeting_after='DELETE FROM "bpo_chat_ban"')
     assert not Ban.objects.exists()
 
 
@@ -526,20 +532,9 @@ def test_two_moderators_who_have_resolved_each_others_reports_are_deleted_at_onc
     for reporter, moderator in ((wali, mabel), (mabel, wali)):
         reporter.report(uri, 1)
         operations.resolve_report(report=Report.objects.get(reporter=reporter.user), resolved_by=moderator.user)
-    both_have_updated = threading.Barrier(2)
-
-    def wait(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        result = execute(sql, params, many, context)
-        if sql.startswith('UPDATE "bpo_chat_report"'):
-            with suppress(threading.BrokenBarrierError):
-                both_have_updated.wait(1)
-        return result
-
-    def delete(person: Person) -> None:
-        with connection.execute_wrapper(wait):
-            account(person.email).delete()
-
-    at_once(lambda: delete(wali), lambda: delete(mabel))
+    for person in (wali, mabel):
+        person.leave(uri)  # or they would wait for each other at the chat
+    delete_both(wali, mabel, meeting_after='UPDATE "bpo_chat_report"')
     assert set(Report.objects.values_list("reporter", "resolved_by")) == {(None, None)}
 
 

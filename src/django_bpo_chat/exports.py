@@ -42,8 +42,8 @@ def export_chat(*, chat: str, file: IO[bytes]) -> Iterator[int]:
     if found is None:
         raise NotFound
     memberships = access.memberships_with_users().filter(chat=found).select_related("chat")
-    messages = access.messages_with_authors().filter(chat=found, seq__lte=found.last_seq).select_related("chat")
-    messages = messages.order_by("seq")
+    stored = access.messages_with_authors().filter(chat=found, seq__lte=found.last_seq)
+    messages = stored.select_related("chat").order_by("seq")
     bans = access.bans_with_users().filter(chat=found)
     attachments = Attachment.objects.filter(chat=found).exclude(message=None).order_by("created_at", "pk")
     with _Archive(file) as archive:
