@@ -82,8 +82,6 @@ def report_message(*, actor: User, chat: str, seq: int, reason: str) -> tuple[Re
 
 def resolve_report(*, report: Report, resolved_by: User | None = None) -> bool:
     """Take a report off the moderators' queue, and whether it was still there. Who may, the caller says."""
-    with accounts_that_last(resolved_by), transaction.atomic(using=router.db_for_write(Report)):
-        # Locked, so that an edit which is not there to be seen yet counts as one of afterwards.
-        Message.objects.filter(pk=report.message_id).update(seq=F("seq"))
+    with accounts_that_last(resolved_by):
         still_open = Report.objects.open().filter(pk=report.pk)
         return bool(still_open.update(is_open=False, resolved_at=ClockTime(), resolved_by=resolved_by))
