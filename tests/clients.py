@@ -159,13 +159,18 @@ class Connect(Protocol):
     def __call__(self, person: Person, access: str | None = None) -> ChatSocket: ...
 
 
-class View:
-    """A chat as a client holds it."""
+def own_row(chat: Frame, username: str) -> Frame | None:
+    """What a chat, or its changes, say of this member."""
+    return next((row for row in chat["members"] if row["username"] == username), None)
 
-    def __init__(self) -> None:
+
+class View:
+    """A chat as a client holds it, whose user is in since ``joined_at``."""
+
+    def __init__(self, joined_at: str = "") -> None:
+        self.joined_at = joined_at
         self.version = 0
         self.known = 0  # the highest version that was heard of
-        self.fetched = 0  # the version with which it began
         self.messages: dict[int, Frame] = {}
         self.members: dict[str, Frame] = {}
         self.details: Frame = {}
@@ -182,14 +187,24 @@ class ViewingClient:
     """Keeps the view of all chats of its person complete, by the contract's one rule for clients."""
 
     def __init__(self, person: Person, socket: ChatSocket) -> None:
-        self.socket = socket
         self.chats: dict[str, View] = {}
         self.frames: list[Frame] = []
         self._person = person
         self._out: dict[str, int] = {}  # chat → version at which the person was out
         self._resuming: set[str] = set()
-        for chat in socket.ready["chats"]:
-            self._fetch(chat["uri"])
+        self.connect(socket)
+
+    def connect(self, socket: ChatSocket) -> None:
+        """Over this one, from now on."""
+        self.socket = socket
+        listed = {chat["uri"]: chat["version"] for chat in socket.ready["chats"]}
+        for uri in self.chats.keys() - listed.keys():
+            del self.chats[uri]
+        for uri, version in listed.items():
+            if uri not in self.chats:
+                self._fetch(uri)
+            elif self.chats[uri].version != version:
+                self._resume(uri, self.chats[uri])
 
     def catch_up(self) -> None:
         """Hear on, until the view stands where the history stands."""
@@ -218,13 +233,13 @@ class ViewingClient:
 
     def _take_changes(self, changes: Frame) -> None:
         uri, version = changes["chat"], changes["version"]
-        view = self.chats.get(uri)
+        view, own = self.chats.get(uri), own_row(changes, self._person.username)
         if version <= (view.version if view else self._out.get(uri, 0)):
             return
-        if any(each["username"] == self._person.username and each["left"] for each in changes["members"]):
+        if own and own["left"]:
             self.chats.pop(uri, None)
             self._out[uri] = version
-        elif view is None:
+        elif view is None or (own and own["joined_at"] != view.joined_at):
             self._fetch(uri)
         elif changes["since"] <= view.version:
             view.merge(changes)
@@ -234,16 +249,20 @@ class ViewingClient:
 
     def _fetch(self, uri: str) -> None:
         """Get the chat over REST; nothing, where the person has left meanwhile."""
-        view = View()
+        self.chats.pop(uri, None)
+        chat = self._person.get(f"chats/{uri}/")
+        if chat.status in {403, 404}:
+            return
+        own = own_row(chat.json, self._person.username)  # None where they have left since the chat was read
+        view = self.chats[uri] = View(own["joined_at"] if own else "")
         more = True
-        while more:
-            answer = self._person.get(f"chats/{uri}/changes/", since=view.version)
-            if answer.status in {403, 404}:
+        while more and self.chats.get(uri) is view:
+            page = self._person.get(f"chats/{uri}/changes/", since=view.version)
+            if page.status in {403, 404}:
+                del self.chats[uri]
                 return
-            view.merge(answer.json)
-            more = answer.json["more"]
-        view.fetched = view.version
-        self.chats[uri] = view
+            self._take_changes(page.json)
+            more = page.json["more"]
 
     def _resume(self, uri: str, view: View) -> None:
         if uri not in self._resuming:

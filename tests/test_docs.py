@@ -1086,6 +1086,35 @@ def test_the_reference_client_has_everything_after_the_server_was_killed(
 
 
 @pytest.mark.processes
+def test_the_reference_client_forgets_what_it_may_not_see_any_more(
+    serve: Callable[..., Server], wali: Person, mabel: Person
+) -> None:
+    chat_client = load(DOCS / "examples" / "client.py").ChatClient
+    uri = wali.start(mabel)
+    wali.send(uri, "before")
+    server = serve(**site("quick_hashes"))  # another hasher would renew the password's hash, and end Wali's token
+
+    def come_back() -> None:
+        wali.remove(uri, mabel)
+        wali.edit_chat(uri, history="since_join")
+        wali.erase(uri, 1)
+        wali.add(uri, mabel)
+        wali.send(uri, "after")
+
+    async def talk() -> Any:
+        client = chat_client(server.http, mabel.email, "password123")
+        async with running(client):
+            await until(lambda: uri in client.chats)
+            await asyncio.to_thread(server.kill)
+            await asyncio.to_thread(with_own_connection, come_back)
+            await asyncio.to_thread(server.start)
+            await until(lambda: uri in client.chats and 2 in client.chats[uri].messages)
+            return list(client.chats[uri].messages)
+
+    assert asyncio.run(talk()) == [2]
+
+
+@pytest.mark.processes
 def test_the_reference_client_renews_its_token_and_never_speaks_out_of_turn(
     serve: Callable[..., Server], wali: Person
 ) -> None:

@@ -807,6 +807,29 @@ def test_a_sweep_finds_changes_that_nobody_told_of(connect: Connect, wali: Perso
     assert [frame["type"] for frame in view.frames] == ["changes"] * len(view.frames)
 
 
+@pytest.mark.parametrize("before", ["full", "since_join"])
+@pytest.mark.parametrize("after", ["full", "since_join"])
+def test_whoever_was_out_and_in_again_while_away_holds_what_they_may_see_now(
+    connect: Connect, wali: Person, mabel: Person, before: str, after: str
+) -> None:
+    uri = wali.start()
+    wali.send(uri, "0")
+    wali.edit_chat(uri, history=before)
+    wali.add(uri, mabel)
+    wali.send(uri, "1")
+    client = ViewingClient(mabel, connect(mabel))
+    client.socket.close()
+    wali.remove(uri, mabel)
+    wali.edit_chat(uri, history=after)
+    wali.erase(uri, 2)
+    wali.send(uri, "2")
+    wali.add(uri, mabel)
+    wali.send(uri, "3")
+    client.connect(connect(mabel))
+    client.catch_up()
+    assert client.chats[uri].messages == history(mabel, uri)
+
+
 @pytest.mark.usefixtures("quick_sweeps")
 def test_news_of_hundreds_of_chats_at_once_are_no_reason_to_send_a_client_away(
     connect: Connect, wali: Person, mabel: Person

@@ -17,11 +17,13 @@ Data = dict[str, Any]
 
 @dataclass
 class Chat:
-    """``begins``: the seq from which on all messages are held. Of those before it there may be some."""
+    """``begins``: the seq from which on all messages are held. Of those before it there may be some. ``joined_at`` is
+    the user's own; None where the chat has so many members that they are not among those it lists."""
 
     version: int
     details: Data
     begins: int
+    joined_at: str | None
     members: dict[str, Data] = field(default_factory=dict)
     messages: dict[int, Data] = field(default_factory=dict)
 
@@ -143,9 +145,11 @@ class ChatClient:
         chat = self.chats.get(uri)
         if chat and changes["version"] <= chat.version:
             return
-        if any(row["left"] and row["username"] == self.me for row in changes["members"]):
+        own = next((row for row in changes["members"] if row["username"] == self.me), None)
+        if own and own["left"]:
             self.chats.pop(uri, None)
-        elif chat is None:
+        elif chat is None or (own and own["joined_at"] != chat.joined_at):
+            self.chats.pop(uri, None)
             await self._fetch(uri)
         elif changes["since"] > chat.version:
             await self._say(type="resume", id=uri, chat=uri, since=chat.version)
@@ -204,7 +208,9 @@ class ChatClient:
             return
         details = {name: data[name] for name in ("title", "owner", "joinable", "history")}
         last = [data["last_message"]] if data["last_message"] else []
-        chat = self.chats[data["uri"]] = Chat(data["version"], details, begins=last[0]["seq"] if last else 1)
+        joined_at = next((row["joined_at"] for row in data["members"] if row["username"] == self.me), None)
+        begins = last[0]["seq"] if last else 1
+        chat = self.chats[data["uri"]] = Chat(data["version"], details, begins, joined_at)
         chat.add_members(data["members"])
         chat.add_messages(last)
 
