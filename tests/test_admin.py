@@ -167,6 +167,25 @@ def test_who_may_change_acts(wali: Person, mabel: Person) -> None:
     assert len(log(otto)) == 3
 
 
+@pytest.mark.parametrize(
+    ("permissions", "may"),
+    [
+        (("change_membership",), {"remove"}),
+        (("view_membership", "change_ban"), set()),
+        (("change_membership", "change_ban"), {"remove", "ban"}),
+    ],
+)
+def test_who_may_change_memberships_and_bans_bans_members(
+    wali: Person, mabel: Person, permissions: tuple[str, ...], may: set[str]
+) -> None:
+    uri = wali.start(mabel)
+    otto = Moderator("otto", *permissions)
+    page = otto.get(Membership, "changelist").content.decode()
+    assert set(re.findall(r'<option value="(\w+)"', page)) == may
+    otto.act("ban", [membership(uri, mabel)])
+    assert Ban.objects.exists() == ("ban" in may)
+
+
 # Chats
 
 
@@ -234,6 +253,24 @@ def test_members_are_removed_and_the_log_says_by_whom(
     assert (chat["member_count"], chat["owner"]) == (1, otis.username)
     assert chat["version"] == before["version"] + 2
     assert sorted(log(ines)) == sorted((str(row), "Removed from the chat") for row in chosen)
+
+
+def test_members_and_who_has_left_are_banned_and_the_log_says_by_whom(
+    ines: Moderator, wali: Person, mabel: Person, otis: Person
+) -> None:
+    uri, personal = wali.start(mabel, otis), wali.start_direct(mabel)
+    mabel.leave(uri)
+    chosen = [membership(uri, wali), membership(uri, mabel)]
+    refused = membership(personal, mabel)
+    done, told = ines.act("ban", [refused, *chosen])
+    assert done == "Banned from the chat: 2"
+    assert told == f"You may not do this. 1: {refused}"
+    assert [person.patch(f"chats/{uri}/", {}).status for person in (wali, mabel)] == [404, 404]
+    chat = otis.chat(uri)
+    assert (chat["member_count"], chat["owner"]) == (1, otis.username)
+    assert {(ban.user, ban.banned_by) for ban in Ban.objects.all()} == {(wali.user, None), (mabel.user, None)}
+    assert sorted(log(ines)) == sorted((str(row), "Banned from the chat") for row in chosen)
+    assert Moderator("olga").act("ban", chosen) == []
 
 
 @pytest.mark.parametrize("atomic", [False, True], ids=["each", "ATOMIC_REQUESTS"])
