@@ -528,8 +528,7 @@ def test_no_kind_of_token_does_the_other_kinds_work(wali: Person) -> None:
 
 def test_a_password_change_ends_all_tokens(wali: Person) -> None:
     tokens = wali.log_in()
-    wali.user.set_password("new password 456")
-    wali.user.save()
+    wali.change_password("new password 456")
     assert Bearer(tokens["access"]).get("users/me/").status == 401
     assert refresh(tokens["refresh"]).status == 401
     assert log_in(wali.email).status == 401
@@ -547,16 +546,11 @@ def test_a_rotated_secret_key_leaves_those_who_are_logged_in_alone(settings: Laz
     assert Bearer(access).get("users/me/").status == 401
 
 
-def deactivate(person: Person) -> None:
-    person.user.is_active = False
-    person.user.save()
-
-
 def delete(person: Person) -> None:
     person.user.delete()
 
 
-@pytest.mark.parametrize("end", [deactivate, delete])
+@pytest.mark.parametrize("end", [Person.deactivate, delete])
 def test_the_tokens_of_who_is_no_longer_there_are_dead(
     wali: Person, visitor: Visitor, end: Callable[[Person], None]
 ) -> None:
