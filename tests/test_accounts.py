@@ -15,6 +15,7 @@ import pytest
 from django.conf import LazySettings, settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import BaseBackend, ModelBackend
+from django.contrib.auth.signals import user_login_failed
 from django.core.signals import got_request_exception
 from django.db import DatabaseError, connection
 from django.http import HttpRequest
@@ -322,6 +323,20 @@ def test_the_authentication_backends_of_the_site_decide(settings: LazySettings, 
     settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Directory"]
     assert log_in("wali@email.com", "from the directory").status == 200
     assert log_in("wali@email.com", PASSWORD).status == 401
+
+
+def test_djangos_signal_tells_of_a_log_in_that_has_failed(wali: Person) -> None:
+    told: list[Any] = []
+
+    def hear(request: HttpRequest, credentials: dict[str, str], **_: Any) -> None:
+        told.append((request.path, credentials[User.USERNAME_FIELD], "wrong" in credentials.values()))
+
+    user_login_failed.connect(hear)
+    try:
+        log_in(wali.email, "wrong")
+    finally:
+        user_login_failed.disconnect(hear)
+    assert told == [("/api/v1/users/login/", wali.user.get_username(), False)]
 
 
 def test_logging_in_twice_makes_two_log_ins_and_each_token_names_its_own(wali: Person) -> None:

@@ -37,7 +37,7 @@ from tests.clients import SECONDS, ChatSocket, Closed, Connect, Dial, Frame, Vie
 from tests.fixtures import Configure
 from tests.layers import keeping_events
 from tests.parallel import at_once
-from tests.person import Person
+from tests.person import Bearer, Person
 from tests.servers import LiveServer
 from tests.socket_queries import counting_socket_queries
 
@@ -516,6 +516,14 @@ def test_logging_out_closes_the_sockets_of_that_log_in(connect: Connect, wali: P
 
     assert [socket.hear_close() for socket in phones] == [4401, 4401]
     assert texts([laptops.hear()]) == ["Hello world"]
+
+
+@pytest.mark.users
+def test_an_access_token_lives_to_its_expiry_at_both_doors(connect: Connect, mabel: Person) -> None:
+    phone = mabel.log_in()
+    mabel.post("users/logout/", {"refresh": phone["refresh"]}).done()
+    assert Bearer(phone["access"]).get("chats/").status == 200
+    assert connect(mabel, phone["access"]).heard() == []
 
 
 @pytest.mark.users

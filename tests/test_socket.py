@@ -503,6 +503,12 @@ def test_a_token_that_expires_ends_the_socket_after_a_warning(connect: Connect, 
     assert claims(token)["exp"] <= time.time()
 
 
+def test_the_warning_comes_a_minute_before(connect: Connect, wali: Person) -> None:
+    warning = connect(wali, expiring(wali.access, 62)).hear()
+    assert warning["type"] == "auth.expiring"
+    assert 58 <= warning["seconds"] <= 60
+
+
 @pytest.mark.users
 def test_a_fresh_token_lets_the_socket_live_on(connect: Connect, wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
