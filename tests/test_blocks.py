@@ -190,6 +190,14 @@ def test_whoever_blocks_may_begin(wali: Person, mabel: Person) -> None:
     uri = wali.start_direct(mabel)
     wali.send(uri)
     assert mabel.post(f"chats/{uri}/messages/", {"message": "Hello"}).status == 403
+    assert mabel.chat(uri)["unread_count"] == 1
+
+
+def test_whoever_blocks_may_add_the_other_to_a_group(wali: Person, mabel: Person) -> None:
+    wali.block(mabel)
+    group, other = wali.start(mabel), wali.start()
+    assert wali.add(other, mabel)["member_count"] == 2
+    assert mabel.send(group)["seq"] == mabel.send(other)["seq"] == 1
 
 
 def test_the_personal_chat_that_there_is_is_still_to_be_had(wali: Person, mabel: Person) -> None:
