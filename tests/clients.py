@@ -6,7 +6,7 @@ import json
 import socket
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -56,6 +56,12 @@ class ChatSocket:
         self.say("hello", **fields)
         self.ready = self.hear()
         assert self.ready["type"] == "ready", self.ready
+
+    def refusal(self, **fields: Any) -> int | None:
+        """Say ``hello``, and hear the code with which that, or before it the handshake, is refused."""
+        with suppress(ConnectionClosed):
+            self.say("hello", **fields)
+        return self.hear_close()
 
     def ask(self, kind: Any, **fields: Any) -> Frame:
         """Say something with an id, and hear what answers it. Frames that came before are there to be heard later."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 
+from tests.moderator import Moderator
 from tests.person import Person, Visitor
 
 Configure = Callable[..., None]
@@ -21,6 +23,12 @@ def configure(settings: LazySettings) -> Configure:
         settings.BPO_CHAT = {**getattr(settings, "BPO_CHAT", {}), **changes}
 
     return configure
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, settings: LazySettings) -> None:
+    """The files that people send are the test's alone."""
+    settings.MEDIA_ROOT = tmp_path / "media"
 
 
 @pytest.fixture
@@ -48,6 +56,12 @@ def mabel(db: None) -> Person:
 @pytest.fixture
 def otis(db: None) -> Person:
     return Person("otis")
+
+
+@pytest.fixture
+def ines(db: None) -> Moderator:
+    """Of the staff, and may do everything in the admin."""
+    return Moderator("ines")
 
 
 @pytest.fixture

@@ -1,10 +1,11 @@
-"""People of the staff, who use the admin."""
+"""People of the staff, who use the admin, and rows on which they act."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
@@ -12,7 +13,16 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
+from django_bpo_chat.models import Membership, Message
 from tests.person import Person
+
+
+def membership(uri: str, person: Person) -> Membership:
+    return Membership.objects.get(chat__uri=uri, user=person.user)
+
+
+def message(uri: str, seq: int = 1) -> Message:
+    return Message.objects.get(chat__uri=uri, seq=seq)
 
 
 class Moderator:
@@ -70,3 +80,8 @@ class Moderator:
         answer = self.get(model, "changelist", q=search)
         assert answer.status_code == 200
         return list(answer.context["cl"].result_list)
+
+    def log(self) -> list[tuple[str, str]]:
+        """What the admin's log says that this one has done: to what, and what."""
+        entries = LogEntry.objects.filter(user=self.user).order_by("id")
+        return [(entry.object_repr, entry.get_change_message()) for entry in entries]

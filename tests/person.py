@@ -169,6 +169,14 @@ class Person(Visitor):
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.access}"}
 
+    def deactivate(self) -> None:
+        self.user.is_active = False
+        self.user.save()
+
+    def change_password(self, password: str = "another password") -> None:
+        self.user.set_password(password)
+        self.user.save(update_fields=["password"])
+
     def start(self, *members: Person, **body: Any) -> str:
         """A new group chat with these members; its uri."""
         chat = self.post("chats/", {"members": [member.username for member in members], **body}).done()

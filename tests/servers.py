@@ -56,14 +56,8 @@ def api_answers(port: int, path: str = "users/me/") -> bool:
         return False
 
 
-class ExampleProcess(Service):
-    """A process of the example project that answers HTTP. What it wrote is shown when the test fails."""
-
-    cwd = EXAMPLE_PROJECT
-
-    def __init__(self, **environment: str) -> None:
-        super().__init__()
-        self._environment = example_environment(**environment)
+class WebServer(Service):
+    """A process that answers HTTP. What it wrote is shown when the test fails."""
 
     @property
     def http(self) -> str:
@@ -73,6 +67,21 @@ class ExampleProcess(Service):
     def ws(self) -> str:
         return f"ws://127.0.0.1:{self.port}/ws/v1/chat/"
 
+    def close(self) -> None:
+        # pytest captures this, and prints it for a test that failed.
+        print(self.log.read_text() if self.log.exists() else "no server was started")
+        super().close()
+
+
+class ExampleProcess(WebServer):
+    """One of the example project."""
+
+    cwd = EXAMPLE_PROJECT
+
+    def __init__(self, **environment: str) -> None:
+        super().__init__()
+        self._environment = example_environment(**environment)
+
     def environment(self) -> Mapping[str, str]:
         return self._environment
 
@@ -81,11 +90,6 @@ class ExampleProcess(Service):
             return httpx.get(self.http, timeout=5).is_success
         except httpx.TransportError:
             return False
-
-    def close(self) -> None:
-        # pytest captures this, and prints it for a test that failed.
-        print(self.log.read_text())
-        super().close()
 
 
 class Server(ExampleProcess):

@@ -15,6 +15,7 @@ import pytest
 from django.conf import LazySettings, settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import BaseBackend, ModelBackend
+from django.contrib.auth.signals import user_login_failed
 from django.core.signals import got_request_exception
 from django.db import DatabaseError, connection
 from django.http import HttpRequest
@@ -324,6 +325,20 @@ def test_the_authentication_backends_of_the_site_decide(settings: LazySettings, 
     assert log_in("wali@email.com", PASSWORD).status == 401
 
 
+def test_djangos_signal_tells_of_a_log_in_that_has_failed(wali: Person) -> None:
+    told: list[Any] = []
+
+    def hear(request: HttpRequest, credentials: dict[str, str], **_: Any) -> None:
+        told.append((request.path, credentials[User.USERNAME_FIELD], "wrong" in credentials.values()))
+
+    user_login_failed.connect(hear)
+    try:
+        log_in(wali.email, "wrong")
+    finally:
+        user_login_failed.disconnect(hear)
+    assert told == [("/api/v1/users/login/", wali.user.get_username(), False)]
+
+
 def test_logging_in_twice_makes_two_log_ins_and_each_token_names_its_own(wali: Person) -> None:
     one, other = wali.log_in(), wali.log_in()
     assert claims(one["access"])["sid"] == claims(one["refresh"])["sid"]
@@ -528,8 +543,7 @@ def test_no_kind_of_token_does_the_other_kinds_work(wali: Person) -> None:
 
 def test_a_password_change_ends_all_tokens(wali: Person) -> None:
     tokens = wali.log_in()
-    wali.user.set_password("new password 456")
-    wali.user.save()
+    wali.change_password("new password 456")
     assert Bearer(tokens["access"]).get("users/me/").status == 401
     assert refresh(tokens["refresh"]).status == 401
     assert log_in(wali.email).status == 401
@@ -547,16 +561,11 @@ def test_a_rotated_secret_key_leaves_those_who_are_logged_in_alone(settings: Laz
     assert Bearer(access).get("users/me/").status == 401
 
 
-def deactivate(person: Person) -> None:
-    person.user.is_active = False
-    person.user.save()
-
-
 def delete(person: Person) -> None:
     person.user.delete()
 
 
-@pytest.mark.parametrize("end", [deactivate, delete])
+@pytest.mark.parametrize("end", [Person.deactivate, delete])
 def test_the_tokens_of_who_is_no_longer_there_are_dead(
     wali: Person, visitor: Visitor, end: Callable[[Person], None]
 ) -> None:

@@ -22,7 +22,7 @@ from django_bpo_chat import operations
 from django_bpo_chat.admin import LISTED_ROWS
 from django_bpo_chat.models import Ban, Chat, Invite, Membership, Message
 from tests.clients import Connect
-from tests.moderator import Moderator
+from tests.moderator import Moderator, membership, message
 from tests.person import HANDLES_ARE_GIVEN, Person
 from tests.servers import example_environment
 
@@ -32,25 +32,6 @@ pytestmark = [pytest.mark.users, pytest.mark.django_db]
 
 ROWS = [Chat, Membership, Message]
 user_model = get_user_model()
-
-
-@pytest.fixture
-def ines(db: None) -> Moderator:
-    return Moderator("ines")
-
-
-def message(uri: str, seq: int = 1) -> Message:
-    return Message.objects.get(chat__uri=uri, seq=seq)
-
-
-def membership(uri: str, person: Person) -> Membership:
-    return Membership.objects.get(chat__uri=uri, user=person.user)
-
-
-def log(moderator: Moderator) -> list[tuple[str, str]]:
-    """What the admin's log says that this one has done: to what, and what."""
-    entries = LogEntry.objects.filter(user=moderator.user).order_by("id")
-    return [(entry.object_repr, entry.get_change_message()) for entry in entries]
 
 
 # What is shown
@@ -151,7 +132,7 @@ def test_who_may_view_sees_and_does_nothing(wali: Person, mabel: Person) -> None
     viewer.act("remove", [membership(uri, mabel)])
     viewer.act("delete", [message(uri)])
     assert (wali.chat(uri), wali.messages(uri)) == before
-    assert log(viewer) == []
+    assert viewer.log() == []
 
 
 def test_who_may_change_acts(wali: Person, mabel: Person) -> None:
@@ -164,7 +145,26 @@ def test_who_may_change_acts(wali: Person, mabel: Person) -> None:
     chat = wali.chat(uri)
     assert (chat["title"], chat["joinable"], chat["member_count"]) == ("Picnic", False, 1)
     assert chat["last_message"]["deleted"]
-    assert len(log(otto)) == 3
+    assert len(otto.log()) == 3
+
+
+@pytest.mark.parametrize(
+    ("permissions", "may"),
+    [
+        (("change_membership",), {"remove"}),
+        (("view_membership", "change_ban"), set()),
+        (("change_membership", "change_ban"), {"remove", "ban"}),
+    ],
+)
+def test_who_may_change_memberships_and_bans_bans_members(
+    wali: Person, mabel: Person, permissions: tuple[str, ...], may: set[str]
+) -> None:
+    uri = wali.start(mabel)
+    otto = Moderator("otto", *permissions)
+    page = otto.get(Membership, "changelist").content.decode()
+    assert set(re.findall(r'<option value="(\w+)"', page)) == may
+    otto.act("ban", [membership(uri, mabel)])
+    assert Ban.objects.exists() == ("ban" in may)
 
 
 # Chats
@@ -178,7 +178,7 @@ def test_an_edit_is_an_operation_and_in_the_log(ines: Moderator, wali: Person) -
     changes = wali.changes(uri, since=before["version"])
     assert (changes["version"], changes["details"]["title"]) == (before["version"] + 1, "Picnic on Saturday")
     assert wali.chat(uri)["history"] == "since_join"
-    assert log(ines) == [("Picnic on Saturday", "Changed Title and History.")]
+    assert ines.log() == [("Picnic on Saturday", "Changed Title and History.")]
 
 
 def test_an_edit_that_changes_nothing_takes_no_version(ines: Moderator, wali: Person) -> None:
@@ -197,7 +197,7 @@ def test_a_form_that_has_been_open_for_a_while_changes_nothing_back(ines: Modera
     assert ines.save(chat, form, joinable=False).status_code == 302
     now = wali.chat(uri)
     assert (now["title"], now["history"], now["joinable"]) == ("Picnic on Saturday", "since_join", False)
-    [(_, said)] = log(ines)
+    [(_, said)] = ines.log()
     assert said == "Changed Joinable."
 
 
@@ -233,7 +233,25 @@ def test_members_are_removed_and_the_log_says_by_whom(
     chat = otis.chat(uri)
     assert (chat["member_count"], chat["owner"]) == (1, otis.username)
     assert chat["version"] == before["version"] + 2
-    assert sorted(log(ines)) == sorted((str(row), "Removed from the chat") for row in chosen)
+    assert sorted(ines.log()) == sorted((str(row), "Removed from the chat") for row in chosen)
+
+
+def test_members_and_who_has_left_are_banned_and_the_log_says_by_whom(
+    ines: Moderator, wali: Person, mabel: Person, otis: Person
+) -> None:
+    uri, personal = wali.start(mabel, otis), wali.start_direct(mabel)
+    mabel.leave(uri)
+    chosen = [membership(uri, wali), membership(uri, mabel)]
+    refused = membership(personal, mabel)
+    done, told = ines.act("ban", [refused, *chosen])
+    assert done == "Banned from the chat: 2"
+    assert told == f"You may not do this. 1: {refused}"
+    assert [person.patch(f"chats/{uri}/", {}).status for person in (wali, mabel)] == [404, 404]
+    chat = otis.chat(uri)
+    assert (chat["member_count"], chat["owner"]) == (1, otis.username)
+    assert {(ban.user, ban.banned_by) for ban in Ban.objects.all()} == {(wali.user, None), (mabel.user, None)}
+    assert sorted(ines.log()) == sorted((str(row), "Banned from the chat") for row in chosen)
+    assert Moderator("olga").act("ban", chosen) == []
 
 
 @pytest.mark.parametrize("atomic", [False, True], ids=["each", "ATOMIC_REQUESTS"])
@@ -251,7 +269,7 @@ def test_what_is_refused_is_told_and_the_rest_is_done(
     assert any(text.startswith("You may not do this. 2: ") for text in others)
     assert wali.chat(personal)["member_count"] == 2
     assert [row["username"] for row in wali.chat(uri)["members"]] == [wali.username]
-    assert log(ines) == [(str(membership(uri, mabel)), "Removed from the chat")]
+    assert ines.log() == [(str(membership(uri, mabel)), "Removed from the chat")]
 
 
 class Waiting:
@@ -280,7 +298,7 @@ def test_a_chat_that_is_not_to_be_had_is_told_and_the_rest_is_done(
         f"Not available at the moment. Try again. 1: {second}",
     ]
     assert list(Membership.objects.present().of(mabel.user)) == [second]
-    assert [name for name, _ in log(ines)] == [str(first), str(third)]
+    assert [name for name, _ in ines.log()] == [str(first), str(third)]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -294,7 +312,7 @@ def test_a_request_that_is_one_transaction_is_undone_where_a_chat_is_not_to_be_h
     with pytest.raises(OperationalError):
         ines.act("remove", chosen)
     assert Membership.objects.present().of(mabel.user).count() == 3
-    assert log(ines) == []
+    assert ines.log() == []
 
 
 def test_sockets_hear_what_is_done_in_the_admin(connect: Connect, wali: Person, mabel: Person, otis: Person) -> None:
@@ -327,7 +345,7 @@ def test_messages_are_deleted_and_the_log_says_by_whom_and_not_what_they_said(
     assert ines.act("delete", chosen) == ["Deleted, a tombstone is left: 2"]
     assert [each["deleted"] for each in wali.messages(uri)["results"]] == [True, False]
     assert [each["message"] for each in wali.messages(personal)["results"]] == [""]
-    assert sorted(log(ines)) == sorted((str(row), "Deleted, a tombstone is left") for row in chosen)
+    assert sorted(ines.log()) == sorted((str(row), "Deleted, a tombstone is left") for row in chosen)
     assert not LogEntry.objects.filter(object_repr__contains="lottery").exists()
 
 
@@ -337,7 +355,7 @@ def test_a_tombstone_is_not_deleted_again(ines: Moderator, wali: Person) -> None
     wali.erase(uri, 1)
     before = wali.chat(uri)
     assert ines.act("delete", [message(uri)]) == []
-    assert (wali.chat(uri), log(ines)) == (before, [])
+    assert (wali.chat(uri), ines.log()) == (before, [])
 
 
 def test_what_its_author_has_deleted_a_moment_before_is_neither_counted_nor_in_the_log(
@@ -355,7 +373,7 @@ def test_what_its_author_has_deleted_a_moment_before_is_neither_counted_nor_in_t
 
     monkeypatch.setattr(operations, "delete_message", delete_after_the_author)
     assert ines.act("delete", [message(uri, 1), message(uri, 2)]) == ["Deleted, a tombstone is left: 1"]
-    assert [name for name, _ in log(ines)] == [str(message(uri, 2))]
+    assert [name for name, _ in ines.log()] == [str(message(uri, 2))]
 
 
 # Bans and invites
@@ -371,7 +389,7 @@ def test_bans_are_shown_and_lifted(ines: Moderator, wali: Person, mabel: Person)
     assert [ines.found(Ban, search) for search in (uri, mabel.username, f"{uri} {mabel.username}")] == [[ban]] * 3
     assert [ines.found(Ban, search) for search in ("A" * 22, "nobody", f"{uri} nobody")] == [[]] * 3
     assert ines.act("lift", [ban]) == ["Bans lifted: 1"]
-    assert log(ines) == [(str(ban), "Bans lifted")]
+    assert ines.log() == [(str(ban), "Bans lifted")]
     mabel.join(uri)
 
 
@@ -385,7 +403,7 @@ def test_invites_are_shown_without_their_tokens_and_revoked(ines: Moderator, wal
     assert [ines.found(Invite, search) for search in (uri, wali.username)] == [[invite]] * 2
     assert [ines.found(Invite, search) for search in ("A" * 22, "nobody", f"{uri} 1", token)] == [[]] * 4
     assert ines.act("revoke", [invite]) == ["Revoked: 1"]
-    assert log(ines) == [(str(invite), "Revoked")]
+    assert ines.log() == [(str(invite), "Revoked")]
     assert mabel.post(f"invites/{token}/").status == 404
 
 

@@ -7,42 +7,26 @@ import json
 import tracemalloc
 from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path
 from typing import IO, Any
 from zipfile import ZipFile
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.admin.models import LogEntry
 from django.db import OperationalError, connections
 from django.test import AsyncClient, Client
 
 from django_bpo_chat import exports
 from django_bpo_chat.models import Chat, Membership
-from tests.moderator import Moderator
+from tests.moderator import Moderator, membership
 from tests.person import Person
 
-pytestmark = [pytest.mark.users, pytest.mark.django_db]
+pytestmark = [pytest.mark.users, pytest.mark.django_db, pytest.mark.usefixtures("own_folder")]
 
 VIEW = ("view_chat", "view_membership", "view_message")
 
 
-@pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, settings: Any) -> None:
-    settings.MEDIA_ROOT = tmp_path / "media"
-
-
-@pytest.fixture
-def ines(db: None) -> Moderator:
-    return Moderator("ines")
-
-
 def the(uri: str) -> Chat:
     return Chat.objects.get(uri=uri)
-
-
-def membership(uri: str, person: Person) -> Membership:
-    return Membership.objects.get(chat__uri=uri, user=person.user)
 
 
 def asked(moderator: Moderator, *rows: Any) -> Any:
@@ -65,11 +49,6 @@ def texts(archive: ZipFile) -> list[str]:
     return [json.loads(line)["message"] for line in archive.read("messages.jsonl").splitlines()]
 
 
-def log(moderator: Moderator) -> list[tuple[str, str]]:
-    entries = LogEntry.objects.filter(user=moderator.user).order_by("id")
-    return [(entry.object_repr, entry.get_change_message()) for entry in entries]
-
-
 def test_all_of_a_chat(ines: Moderator, wali: Person, mabel: Person) -> None:
     uri, other = wali.start(mabel, title="Picnic"), wali.start()
     wali.send(uri, "one")
@@ -77,13 +56,13 @@ def test_all_of_a_chat(ines: Moderator, wali: Person, mabel: Person) -> None:
     wali.send(other, "other")
     page = asked(ines, the(uri))
     assert "Picnic" in page.content.decode() and "2 messages" in page.content.decode()
-    assert log(ines) == []
+    assert ines.log() == []
     answer = export(ines, the(uri))
     assert answer["Content-Disposition"] == 'attachment; filename="Picnic.zip"'
     archive = downloaded(answer)
     assert texts(archive)[0] == "one"
     assert archive.read(f"attachments/{file['id']}/list.txt") == b"Lemonade"
-    assert log(ines) == [("Picnic", "Exported")]
+    assert ines.log() == [("Picnic", "Exported")]
 
 
 def test_all_of_a_person(ines: Moderator, wali: Person, mabel: Person) -> None:
@@ -95,7 +74,7 @@ def test_all_of_a_person(ines: Moderator, wali: Person, mabel: Person) -> None:
     page = asked(ines, row).content.decode()
     assert wali.username in page and "2 messages" in page
     assert texts(downloaded(export(ines, row))) == ["one", "two"]
-    assert log(ines) == [(str(row), "Exported")]
+    assert ines.log() == [(str(row), "Exported")]
 
 
 def test_one_row_at_a_time(ines: Moderator, wali: Person) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,26 +10,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_bpo_chat.models import Message, Report
-from tests.moderator import Moderator
+from tests.moderator import Moderator, message
 from tests.person import Person
 from tests.pictures import picture
 from tests.servers import logged_errors
 
-pytestmark = [pytest.mark.users, pytest.mark.django_db]
-
-
-@pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, settings: Any) -> None:
-    settings.MEDIA_ROOT = tmp_path / "media"
-
-
-@pytest.fixture
-def ines(db: None) -> Moderator:
-    return Moderator("ines")
-
-
-def message(uri: str, seq: int = 1) -> Message:
-    return Message.objects.get(chat__uri=uri, seq=seq)
+pytestmark = [pytest.mark.users, pytest.mark.django_db, pytest.mark.usefixtures("own_folder")]
 
 
 def url(row: Message, key: str) -> str:

@@ -21,16 +21,11 @@ from django_bpo_chat.admin import work as admin_work
 from django_bpo_chat.models import Chat, Membership
 from django_bpo_chat.operations import retention
 from tests.clients import history
-from tests.moderator import Moderator
+from tests.moderator import Moderator, membership
 from tests.person import Person
 from tests.test_retention import age
 
 pytestmark = [pytest.mark.users, pytest.mark.django_db]
-
-
-@pytest.fixture
-def ines(db: None) -> Moderator:
-    return Moderator("ines")
 
 
 @pytest.fixture
@@ -43,10 +38,6 @@ def the(uri: str) -> Chat:
     return Chat.objects.get(uri=uri)
 
 
-def membership(uri: str, person: Person) -> Membership:
-    return Membership.objects.get(chat__uri=uri, user=person.user)
-
-
 def old_chat(person: Person, *others: Person, messages: int = 3) -> str:
     uri = person.start(*others)
     for n in range(messages):
@@ -57,11 +48,6 @@ def old_chat(person: Person, *others: Person, messages: int = 3) -> str:
 
 def is_live(person: Person, uri: str) -> list[bool]:
     return [not message["deleted"] for message in history(person, uri).values()]
-
-
-def log(moderator: Moderator) -> list[tuple[str, str]]:
-    entries = LogEntry.objects.filter(user=moderator.user).order_by("id")
-    return [(entry.object_repr, entry.get_change_message()) for entry in entries]
 
 
 class Page:
@@ -124,7 +110,7 @@ def test_old_messages_of_chosen_chats_are_deleted(ines: Moderator, wali: Person)
     done = plan.send()
     assert (done.stage, done.done) == ("done", 6)
     assert [is_live(wali, uri) for uri in uris] == [[False] * 3 + [True], [False] * 3, [True] * 3]
-    assert sorted(log(ines)) == sorted((uri, "Messages older than 30 days deleted") for uri in uris[:2])
+    assert sorted(ines.log()) == sorted((uri, "Messages older than 30 days deleted") for uri in uris[:2])
 
 
 def test_all_messages_of_the_people_of_chosen_memberships_are_deleted(
@@ -142,7 +128,7 @@ def test_all_messages_of_the_people_of_chosen_memberships_are_deleted(
     assert (done.stage, done.done) == ("done", 3)
     assert is_live(otis, group) == [False, False, True]
     assert is_live(wali, direct) == [False]
-    assert sorted(log(ines)) == sorted((str(row), "All messages of this person deleted") for row in chosen)
+    assert sorted(ines.log()) == sorted((str(row), "All messages of this person deleted") for row in chosen)
 
 
 @pytest.mark.usefixtures("steps_of_one_batch")
@@ -157,7 +143,7 @@ def test_each_request_does_a_little_and_says_how_far_it_is(ines: Moderator, wali
     shares = [float(re.findall(r'<progress [^>]*max="1" value="([^"]+)"', page.text)[0]) for page in pages]
     assert shares == sorted(shares) and shares[-1] == 1
     assert pages[-1].done == plan.counted == 9
-    assert sorted(name for name, _ in log(ines)) == sorted(uris), "one line for each"
+    assert sorted(name for name, _ in ines.log()) == sorted(uris), "one line for each"
 
 
 @pytest.mark.usefixtures("steps_of_one_batch")
@@ -179,7 +165,7 @@ def test_a_page_that_is_sent_twice_does_no_harm(ines: Moderator, wali: Person) -
         last = plan.send()
     [*last.until_it_stops()]
     assert is_live(wali, uri) == [False] * 7
-    assert len(log(ines)) == 1
+    assert len(ines.log()) == 1
 
 
 def test_where_there_is_nothing_to_do_nothing_is_asked(ines: Moderator, wali: Person) -> None:
@@ -317,7 +303,7 @@ def test_a_database_that_is_away_is_told_and_what_was_done_is_done(
     assert "Not available at the moment." in stopped.text
     assert is_live(wali, uri) == [False] * 3 + [True] * 4
     assert stopped.send().done == 7
-    assert len(log(ines)) == 1
+    assert len(ines.log()) == 1
 
 
 def test_a_database_that_is_away_while_it_counts_is_told(

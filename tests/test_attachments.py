@@ -35,18 +35,13 @@ from tests.servers import LiveServer, logged_errors
 
 pytest_plugins = ["tests.sockets"]
 
-pytestmark = pytest.mark.users
+pytestmark = [pytest.mark.users, pytest.mark.usefixtures("own_folder")]
 
 
 def stored_files() -> set[str]:
     """The paths of all files in the storage."""
     root = Path(default_storage.path("bpo_chat"))
     return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
-
-
-@pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, settings: Any) -> None:
-    settings.MEDIA_ROOT = tmp_path / "media"
 
 
 # Uploading and sending

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import re
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +24,7 @@ from django_bpo_chat.models import Chat, Message
 from tests.parallel import with_own_connection
 from tests.person import PASSWORD, Answer, Bearer, Person, Visitor
 from tests.servers import LiveServer
+from tests.test_contract import URLS
 
 CODES = {
     400: {"invalid", "parse_error"},
@@ -88,6 +91,11 @@ BODIES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "send": ("POST", "chats/{uri}/messages/", {"message": "Hello", "client_id": "a"}),
     "edit": ("PATCH", "chats/{uri}/messages/1/", {"message": "Hello"}),
     "read": ("PUT", "chats/{uri}/read/", {"seq": 1}),
+    "mark as unread": ("PUT", "chats/{uri}/unread/", {"seq": 1}),
+    "change a role": ("PATCH", "chats/{uri}/members/mabel/", {"role": "admin"}),
+    "invite": ("POST", "chats/{uri}/invites/", {"expires_in": 60, "max_uses": 1}),
+    "pin": ("PATCH", "chats/{uri}/me/", {"muted": False, "pinned": True, "archived": False}),
+    "report": ("POST", "chats/{uri}/messages/2/report/", {"reason": "Spam"}),
 }
 each_body = pytest.mark.parametrize("name", BODIES)
 
@@ -114,6 +122,11 @@ def nothing_stored(uri: str) -> Iterator[None]:
 
 
 # Bodies as a whole
+
+
+def test_no_body_is_forgotten() -> None:
+    taken = {(method, path) for method, path, body, _ in URLS if isinstance(body, dict)}
+    assert {(method, path.strip("/")) for method, path, _ in BODIES.values()} == taken
 
 
 @each_body
@@ -287,6 +300,7 @@ NUL, SURROGATE = "a\0b", "a\ud800b"
 NO_TEXT: list[Any] = [None, 1, 1.5, True, [], {}, ["x"], {"x": "y"}, NUL, SURROGATE]
 NO_FLAG: list[Any] = [None, 0, 1, "true", "", [], {}, "\ud800"]
 NO_NUMBER: list[Any] = [None, -1, -(10**30), 1.5, "1", "", "x", True, [], {}, [1]]
+NO_COUNT: list[Any] = [*(each for each in NO_NUMBER if each is not None), 0, 10**9, 10**30]
 NO_LIST: list[Any] = [None, 1, True, "mabel", {}, {"0": "mabel"}]
 NO_NAMES: list[Any] = [[None], [1], [True], [["mabel"]], [{}], [NUL], [SURROGATE], [""], ["mabel", None], ["x" * 5000]]
 WRONG: dict[tuple[str, str], list[Any]] = {
@@ -311,6 +325,14 @@ WRONG: dict[tuple[str, str], list[Any]] = {
     ("send", "client_id"): [each for each in NO_TEXT if each is not None] + ["x" * 65],
     ("edit", "message"): [*NO_TEXT, ""],
     ("read", "seq"): NO_NUMBER,
+    ("mark as unread", "seq"): NO_NUMBER,
+    ("change a role", "role"): [*NO_TEXT, "", "ADMIN", "x" * 60_000],
+    ("invite", "expires_in"): NO_COUNT,
+    ("invite", "max_uses"): NO_COUNT,
+    ("pin", "muted"): NO_FLAG,
+    ("pin", "pinned"): NO_FLAG,
+    ("pin", "archived"): NO_FLAG,
+    ("report", "reason"): [*NO_TEXT, "", "\u200b", "x" * 1001],
 }
 
 
@@ -401,6 +423,10 @@ LISTS = {
     "chats/{uri}/members/": {"limit"},
     "chats/{uri}/messages/": {"limit", "before", "after", "around"},
     "chats/{uri}/changes/": {"limit", "since"},
+    "chats/{uri}/bans/": {"limit"},
+    "chats/{uri}/invites/": {"limit"},
+    "blocks/": {"limit"},
+    "people/": {"limit"},
 }
 PARAMETERS = [(path, name) for path, names in LISTS.items() for name in sorted(names)]
 WRONG_NUMBERS = [
@@ -499,7 +525,7 @@ FORGED_CURSORS = {
 }
 
 
-@pytest.mark.parametrize("path", ["chats/", "chats/{uri}/members/"])
+@pytest.mark.parametrize("path", [path for path, names in LISTS.items() if names == {"limit"} and path != "people/"])
 def test_a_forged_cursor_is_400(subtests: pytest.Subtests, wali: Person, uri: str, path: str) -> None:
     for what, cursor in FORGED_CURSORS.items():
         with subtests.test(what):
@@ -532,6 +558,24 @@ def test_one_lists_cursor_does_not_fit_the_other(wali: Person, uri: str) -> None
 
 # Paths, verbs, headers
 
+NAMES = {"{uri}", "{invite}", "{file}", "wali", "mabel", "otis", "1", "2", "👍"}
+"""What stands in a path for a chat, a person and so on."""
+NOT_NAMES = [
+    *("%00", "a%00b", "%ED%A0%80", "%FF", "%2F", "..", "%0A", "%20", "%E2%80%8B", "%F3%A0%81%81", "x" * 9000),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), [url[:3] for url in URLS if NAMES & {*url[1].split("/")}])
+def test_whatever_stands_in_a_path_is_no_defect(
+    subtests: pytest.Subtests, wali: Person, uri: str, method: str, path: str, body: Any
+) -> None:
+    parts = path.split("/")
+    for place, part in enumerate(parts):
+        for odd in NOT_NAMES if part in NAMES else ():
+            with subtests.test(part, odd=odd[:20]):
+                asked = "/".join([*parts[:place], odd, *parts[place + 1 :]]).format(uri=uri, invite="x", file="x")
+                assert 400 <= wali.ask(method, asked + "/", {} if body is None else body).status < 500
+
 
 def test_a_path_with_something_else_than_a_number_is_404(subtests: pytest.Subtests, wali: Person, uri: str) -> None:
     with nothing_stored(uri):
@@ -542,29 +586,9 @@ def test_a_path_with_something_else_than_a_number_is_404(subtests: pytest.Subtes
                 assert_refused(wali.put(f"chats/{uri}/messages/{seq}/reactions/%F0%9F%91%8D/"), 404, "not_found")
 
 
-VERBS = {
-    "users/signup": {"POST"},
-    "users/login": {"POST"},
-    "users/refresh": {"POST"},
-    "users/logout": {"POST"},
-    "users/me": {"GET"},
-    "chats": {"GET", "POST"},
-    "chats/{uri}": {"GET", "PATCH"},
-    "chats/{uri}/members": {"GET"},
-    "chats/{uri}/members/mabel": {"PATCH", "DELETE"},
-    "chats/{uri}/bans": {"GET"},
-    "chats/{uri}/bans/mabel": {"PUT", "DELETE"},
-    "chats/{uri}/invites": {"GET", "POST"},
-    "chats/{uri}/invites/x": {"DELETE"},
-    "invites/x": {"POST"},
-    "chats/{uri}/me": {"PATCH"},
-    "chats/{uri}/messages/1/reactions/x": {"PUT", "DELETE"},
-    "chats/{uri}/unread": {"PUT"},
-    "chats/{uri}/messages": {"GET", "POST"},
-    "chats/{uri}/messages/1": {"PATCH", "DELETE"},
-    "chats/{uri}/read": {"PUT"},
-    "chats/{uri}/changes": {"GET"},
-}
+VERBS: dict[str, set[str]] = defaultdict(set)
+for _method, _path, *_ in URLS:
+    VERBS[re.sub("wali|otis", "mabel", _path)].add(_method)
 
 
 @pytest.mark.parametrize("slash", ["", "/"], ids=["bare", "slash"])
@@ -572,7 +596,7 @@ VERBS = {
 def test_a_verb_that_a_url_does_not_know_is_405(wali: Person, uri: str, path: str, slash: str) -> None:
     with nothing_stored(uri):
         for verb in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"} - VERBS[path]:
-            answer = wali.ask(verb, path.format(uri=uri) + slash, {"message": "Hello"})
+            answer = wali.ask(verb, path.format(uri=uri, invite="x", file="x") + slash, {"message": "Hello"})
             assert_refused(answer, 405, "method_not_allowed")
             assert VERBS[path] <= set(answer.headers["Allow"].split(", "))
 

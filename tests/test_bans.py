@@ -85,8 +85,7 @@ def test_whom_one_may_not_know_looks_like_nobody(
     configure: Configure, wali: Person, mabel: Person, otis: Person
 ) -> None:
     configure(ADAPTER=SHY_MABEL)
-    otis.user.is_active = False
-    otis.user.save()
+    otis.deactivate()
     uri = wali.start()
     nobody = wali.put(f"chats/{uri}/bans/nobody/")
     assert nobody.status == 404

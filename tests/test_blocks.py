@@ -105,8 +105,7 @@ def test_whom_one_may_not_know_looks_like_nobody(
     configure: Configure, wali: Person, mabel: Person, otis: Person
 ) -> None:
     configure(ADAPTER=SHY_MABEL)
-    otis.user.is_active = False
-    otis.user.save()
+    otis.deactivate()
     nobody = wali.put("blocks/nobody/")
     assert (nobody.status, nobody.json["code"]) == (404, "not_found")
     for name in (mabel.username, otis.username, "%00", "x" * 1000):
@@ -118,8 +117,7 @@ def test_whom_one_may_not_know_looks_like_nobody(
 
 def test_whoever_has_become_inactive_is_unblocked_all_the_same(wali: Person, mabel: Person) -> None:
     wali.block(mabel)
-    mabel.user.is_active = False
-    mabel.user.save()
+    mabel.deactivate()
     assert names(wali) == [mabel.username]
     wali.unblock(mabel)
 
@@ -192,6 +190,14 @@ def test_whoever_blocks_may_begin(wali: Person, mabel: Person) -> None:
     uri = wali.start_direct(mabel)
     wali.send(uri)
     assert mabel.post(f"chats/{uri}/messages/", {"message": "Hello"}).status == 403
+    assert mabel.chat(uri)["unread_count"] == 1
+
+
+def test_whoever_blocks_may_add_the_other_to_a_group(wali: Person, mabel: Person) -> None:
+    wali.block(mabel)
+    group, other = wali.start(mabel), wali.start()
+    assert wali.add(other, mabel)["member_count"] == 2
+    assert mabel.send(group)["seq"] == mabel.send(other)["seq"] == 1
 
 
 def test_the_personal_chat_that_there_is_is_still_to_be_had(wali: Person, mabel: Person) -> None:

@@ -72,8 +72,7 @@ def test_a_chat_starts_with_nobody_who_cannot_be_added(
     configure: Configure, wali: Person, mabel: Person, otis: Person
 ) -> None:
     configure(ADAPTER=SHY_MABEL)
-    otis.user.is_active = False
-    otis.user.save()
+    otis.deactivate()
     names = ["nobody", otis.username, mabel.username, "", mabel.username.upper()]
     refusals = [wali.post("chats/", {"members": [name]}) for name in names]
     assert {refusal.status for refusal in refusals} == {400}
@@ -138,8 +137,7 @@ def test_nobody_gets_a_personal_chat_with_whom_they_may_not_write_to(
     configure: Configure, wali: Person, mabel: Person, otis: Person
 ) -> None:
     configure(ADAPTER=SHY_MABEL)
-    otis.user.is_active = False
-    otis.user.save()
+    otis.deactivate()
     refusals = [wali.post("chats/", {"username": name}) for name in ["nobody", otis.username, mabel.username, ""]]
     assert {refusal.status for refusal in refusals} == {400}
     assert {refusal.content for refusal in refusals} == {refusals[0].content}

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -16,7 +15,6 @@ from django.http import HttpRequest
 from django.test import Client
 from django.utils.functional import SimpleLazyObject
 from rest_framework.authentication import BaseAuthentication
-from websockets.exceptions import ConnectionClosed
 
 from tests.clients import Dial
 from tests.fixtures import Configure
@@ -65,12 +63,9 @@ def test_a_user_who_is_looked_up_late_is_a_user(configure: Configure, dial: Dial
     assert sent["user"] == {"username": wali.username}
 
 
-def deactivate(person: Person) -> None:
-    person.user.is_active = False
-    person.user.save()
-
-
-@pytest.mark.parametrize("end", [deactivate, lambda person: person.user.delete()], ids=["deactivated", "deleted"])
+@pytest.mark.parametrize(
+    "end", [Person.deactivate, lambda person: person.user.delete()], ids=["deactivated", "deleted"]
+)
 def test_a_user_who_is_looked_up_late_and_is_no_more_is_nobody(
     configure: Configure, dial: Dial, wali: Person, end: Callable[[Person], None]
 ) -> None:
@@ -80,10 +75,7 @@ def test_a_user_who_is_looked_up_late_and_is_no_more_is_nobody(
     answer = Bearer(token).get("chats/")
     assert (answer.status, answer.json["code"]) == (401, "not_authenticated")
     for headers, hello in (({}, {"token": token}), ({"Authorization": f"Bearer {token}"}, {})):
-        socket = dial(headers=headers)
-        with suppress(ConnectionClosed):  # who is refused already
-            socket.say("hello", **hello)
-        assert socket.hear_close() == 4401
+        assert dial(headers=headers).refusal(**hello) == 4401
 
 
 def test_a_session_that_is_shown_as_a_token_ends_its_sockets_at_log_out(

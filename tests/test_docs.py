@@ -18,7 +18,7 @@ import sys
 import textwrap
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,8 +46,7 @@ from tests.parallel import with_own_connection
 from tests.person import Bearer, Person, Visitor
 from tests.processes import test_browser
 from tests.processes.sites import site
-from tests.servers import EXAMPLE_PROJECT, LiveServer, Server, api_answers, example_environment
-from tests.services import Service
+from tests.servers import EXAMPLE_PROJECT, LiveServer, Server, WebServer, api_answers, example_environment
 from tests.test_demo import Demo
 from tests.test_signals import SIGNALS
 
@@ -829,7 +828,7 @@ def python_path() -> str:
     return os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 
 
-class Project(Service):
+class Project(WebServer):
     """A project that somebody makes who does what a page says."""
 
     def __init__(self) -> None:
@@ -889,12 +888,8 @@ class Project(Service):
 
 @pytest.fixture
 def project() -> Iterator[Project]:
-    made = Project()
-    try:
+    with closing(Project()) as made:
         yield made
-    finally:
-        print(made.log.read_text() if made.log.exists() else "no server was started")
-        made.close()
 
 
 def test_the_fixtures_of_the_testing_page(tmp_path: Path) -> None:
@@ -973,12 +968,12 @@ def test_the_documents_of_a_site(project: Project) -> None:
     urls_file.write_text(urls)
     project.run("python manage.py migrate")
     project.run("uvicorn mysite.asgi:application")
-    site = f"http://127.0.0.1:{project.port}/api"
+    site = f"{project.http}/api"
     assert "send_message" in httpx.get(f"{site}/schema/").raise_for_status().text
     assert httpx.get(f"{site}/asyncapi/").raise_for_status().json()["asyncapi"] == "3.0.0"
     page = httpx.get(f"{site}/docs/").raise_for_status().text
     scripts = re.findall(r'src="(/[^"]+)"', page)
-    assert [httpx.get(f"http://127.0.0.1:{project.port}{each}").status_code for each in scripts] == [200, 200]
+    assert [httpx.get(project.http + each).status_code for each in scripts] == [200, 200]
     assert "//cdn" not in page
 
 

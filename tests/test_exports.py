@@ -23,14 +23,9 @@ from tests.clients import history
 from tests.person import Person
 from tests.servers import logged_errors
 
-pytestmark = pytest.mark.users
+pytestmark = [pytest.mark.users, pytest.mark.usefixtures("own_folder")]
 
 INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
-
-
-@pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, settings: Any) -> None:
-    settings.MEDIA_ROOT = tmp_path / "media"
 
 
 def exported(work: Any, **what: Any) -> dict[str, Any]:

@@ -32,13 +32,10 @@ from tests.pictures import (
     with_segments,
 )
 
+pytestmark = pytest.mark.usefixtures("own_folder")
+
 HTML = b"<!doctype html><script>alert(document.domain)</script>"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'
-
-
-@pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, settings: Any) -> None:
-    settings.MEDIA_ROOT = tmp_path / "media"
 
 
 def archive() -> bytes:

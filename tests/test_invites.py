@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AbstractBaseUser
 
+from django_bpo_chat import operations
 from django_bpo_chat.adapter import Adapter
+from django_bpo_chat.exceptions import Invalid
 from django_bpo_chat.models import Chat, Invite
 from tests.fixtures import Configure
 from tests.parallel import at_once
@@ -81,6 +83,8 @@ def test_every_invite_that_lets_nobody_in_looks_the_same(wali: Person, mabel: Pe
     wali.delete(f"chats/{uri}/invites/{revoked}/").done()
     for token in (expired, used_up, revoked, "no-token", "%00"):
         assert mabel.post(f"invites/{token}/").is_same_as(unknown), token
+    assert otis.accept(expired) == otis.accept(used_up) == otis.chat(uri)  # who is in
+    assert otis.post(f"invites/{revoked}/").is_same_as(unknown)
 
 
 def test_what_is_spent_is_not_listed_and_goes_with_the_next(wali: Person, mabel: Person) -> None:
@@ -123,7 +127,12 @@ def test_what_cannot_be_meant_is_refused(wali: Person) -> None:
             answer = wali.post(f"chats/{uri}/invites/", {field: value})
             assert answer.status == 400
             assert answer.json.keys() == {field}, value
+        for number in (0, -1, 10**9):
+            with pytest.raises(Invalid):
+                operations.create_invite(actor=wali.user, chat=uri, **{field: number})
     assert Invite.objects.count() == 0
+    longest = {"expires_in": 10 * 365 * 24 * 3600, "max_uses": 1_000_000}
+    assert wali.post(f"chats/{uri}/invites/", longest).done()["max_uses"] == 1_000_000
 
 
 def test_newcomers_see_what_the_chat_lets_them(wali: Person, mabel: Person) -> None:

@@ -37,7 +37,7 @@ from tests.clients import SECONDS, ChatSocket, Closed, Connect, Dial, Frame, Vie
 from tests.fixtures import Configure
 from tests.layers import keeping_events
 from tests.parallel import at_once
-from tests.person import Person
+from tests.person import Bearer, Person
 from tests.servers import LiveServer
 from tests.socket_queries import counting_socket_queries
 
@@ -519,6 +519,14 @@ def test_logging_out_closes_the_sockets_of_that_log_in(connect: Connect, wali: P
 
 
 @pytest.mark.users
+def test_an_access_token_lives_to_its_expiry_at_both_doors(connect: Connect, mabel: Person) -> None:
+    phone = mabel.log_in()
+    mabel.post("users/logout/", {"refresh": phone["refresh"]}).done()
+    assert Bearer(phone["access"]).get("chats/").status == 200
+    assert connect(mabel, phone["access"]).heard() == []
+
+
+@pytest.mark.users
 def test_logging_out_of_the_site_closes_the_sockets_of_that_session(
     live: LiveServer, dial: Dial, wali: Person, mabel: Person
 ) -> None:
@@ -550,8 +558,7 @@ def test_whoever_comes_back_while_the_site_still_ends_the_session_is_refused(
     def come_back(**_: Any) -> None:
         assert sockets[0].hear_close() == 4401
         sockets.append(dial(headers=headers))
-        sockets[1].say("hello")
-        assert sockets[1].hear_close() == 4401
+        assert sockets[1].refusal() == 4401
 
     user_logged_out.connect(come_back)
     try:
@@ -561,22 +568,12 @@ def test_whoever_comes_back_while_the_site_still_ends_the_session_is_refused(
     assert len(sockets) == 2
 
 
-def deactivate(person: Person) -> None:
-    person.user.is_active = False
-    person.user.save()
-
-
-def change_password(person: Person) -> None:
-    person.user.set_password("another password")
-    person.user.save(update_fields=["password"])
-
-
 def delete(person: Person) -> None:
     person.user.delete()
 
 
 @pytest.mark.users
-@pytest.mark.parametrize("end", [deactivate, change_password, delete])
+@pytest.mark.parametrize("end", [Person.deactivate, Person.change_password, delete])
 def test_an_account_that_ends_closes_its_sockets_at_once(
     live: LiveServer, connect: Connect, dial: Dial, wali: Person, mabel: Person, end: Callable[[Person], None]
 ) -> None:
@@ -595,7 +592,7 @@ def test_an_account_that_ends_closes_its_sockets_at_once(
 
 
 @pytest.mark.users
-@pytest.mark.parametrize("end", [deactivate, change_password, delete])
+@pytest.mark.parametrize("end", [Person.deactivate, Person.change_password, delete])
 def test_an_account_that_ends_while_a_socket_gets_ready_closes_it(
     configure: Configure,
     monkeypatch: pytest.MonkeyPatch,
@@ -614,8 +611,7 @@ def test_an_account_that_ends_while_a_socket_gets_ready_closes_it(
         return permitted
 
     monkeypatch.setattr(Handshake, "check_permissions", check_and_end)
-    socket.say("hello", token=access)
-    assert socket.hear_close() == 4401
+    assert socket.refusal(token=access) == 4401
 
 
 @pytest.mark.users
@@ -685,8 +681,7 @@ def test_what_else_happens_to_an_account_closes_nothing(connect: Connect, wali: 
     mabel.log_in()
     mabel.user.is_staff = True
     mabel.user.save()
-    wali.user.set_password("another password")
-    wali.user.save()
+    wali.change_password()
     operations.send_message(actor=wali.user, chat=uri, text="Still there?")
     assert texts([mabels.hear()]) == ["Still there?"]
     assert mabels.heard() == []
@@ -782,7 +777,7 @@ def test_a_sweep_finds_accounts_that_ended_without_a_word(
     sockets = [connect(person) for person in (wali, mabel, otis)]
     User.objects.filter(pk=mabel.user.pk).update(is_active=False)
     with keeping_events():
-        change_password(otis)
+        otis.change_password()
     assert [socket.hear_close() for socket in sockets[1:]] == [4401, 4401]
     assert sockets[0].heard() == []
 

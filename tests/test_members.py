@@ -98,8 +98,7 @@ def test_names_that_are_unknown_inactive_or_unwilling_are_refused_alike(
     configure: Configure, wali: Person, mabel: Person, otis: Person
 ) -> None:
     configure(ADAPTER=SHY_MABEL)
-    otis.user.is_active = False
-    otis.user.save()
+    otis.deactivate()
     uri = wali.start()
     before = wali.chat(uri)
     names = ["nobody", otis.username, mabel.username, "", wali.username.upper()]
@@ -217,8 +216,7 @@ def test_coming_back_counts_as_joining_now(wali: Person, mabel: Person) -> None:
 def test_whose_account_is_not_active_inherits_last(wali: Person, mabel: Person, otis: Person) -> None:
     uri = wali.start(mabel, otis)
     wali.change_role(uri, mabel, "admin")
-    mabel.user.is_active = False
-    mabel.user.save()
+    mabel.deactivate()
     wali.leave(uri)
     assert otis.chat(uri)["owner"] == otis.username
     otis.leave(uri)

@@ -120,8 +120,7 @@ def test_an_invented_cursor_is_no_defect(wali: Person, mabel: Person, key: Any) 
 def test_nobody_finds_themselves_or_whoever_is_inactive(wali: Person, mabel: Person) -> None:
     wali.start(mabel)
     assert found(wali) == [mabel.username]
-    mabel.user.is_active = False
-    mabel.user.save()
+    mabel.deactivate()
     assert found(wali) == []
 
 

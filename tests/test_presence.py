@@ -218,8 +218,7 @@ def test_those_who_are_not_to_be_seen_look_like_those_that_there_are_not(
     wali.leave(wali.start(abandoned))
     wali.start(inactive)
     inactives = connect(inactive)
-    inactive.user.is_active = False
-    inactive.user.save()
+    inactive.deactivate()
     with pytest.raises(Closed):
         list(iter(inactives.hear, None))
 

@@ -22,11 +22,6 @@ from tests.person import Answer, Person
 pytestmark = [pytest.mark.users, pytest.mark.django_db]
 
 
-@pytest.fixture
-def ines(db: None) -> Moderator:
-    return Moderator("ines")
-
-
 def report(person: Person, uri: str, seq: Any = 1, reason: Any = "Spam") -> Answer:
     return person.post(f"chats/{uri}/messages/{seq}/report/", {"reason": reason})
 

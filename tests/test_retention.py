@@ -27,14 +27,9 @@ from tests.person import Person
 
 pytest_plugins = ["tests.sockets"]
 
-pytestmark = pytest.mark.users
+pytestmark = [pytest.mark.users, pytest.mark.usefixtures("own_folder")]
 
 DAYS_30 = timedelta(days=30)
-
-
-@pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Any, settings: Any) -> None:
-    settings.MEDIA_ROOT = tmp_path / "media"
 
 
 @pytest.fixture

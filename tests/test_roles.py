@@ -125,8 +125,7 @@ def test_of_two_heirs_at_the_same_moment_one_becomes_the_owner(wali: Person, mab
 
 def test_no_chat_is_handed_to_whose_account_is_not_active(wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
-    mabel.user.is_active = False
-    mabel.user.save()
+    mabel.deactivate()
     answer = wali.patch(f"chats/{uri}/members/{mabel.username}/", {"role": "owner"})
     assert (answer.status, answer.json["code"]) == (403, "not_allowed")
     assert wali.chat(uri)["owner"] == wali.username

@@ -8,7 +8,7 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,14 +79,6 @@ class Site(Project):
     def __init__(self) -> None:
         super().__init__()
         self.workers: list[Worker] = []
-
-    @property
-    def http(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def ws(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/ws/v1/chat/"
 
     def ready(self) -> bool:
         return api_answers(self.port, "chats/")
@@ -159,12 +151,8 @@ def promised(page: Path, heading: str) -> str:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    made = Site()
-    try:
+    with closing(Site()) as made:
         yield made
-    finally:
-        print(made.log.read_text() if made.log.exists() else "no server was started")
-        made.close()
 
 
 @pytest.fixture
@@ -395,8 +383,7 @@ def test_apps_with_tokens_of_allauth(site: Site, client: Clients) -> None:
         assert app.get("/api/v1/chats/").status_code == 401
         socket.ask("message.send", chat=chat["uri"], message="This socket lives until its token expires")
     with open_socket(site.ws) as socket:
-        socket.say("hello", token=fresh)
-        assert socket.hear_close() == 4401
+        assert socket.refusal(token=fresh) == 4401
 
 
 @pytest.mark.browser
@@ -452,8 +439,7 @@ def test_apps_with_session_tokens_of_allauth(site: Site, client: Clients) -> Non
     with open_socket(site.ws, headers={"X-Session-Token": token}) as socket:
         socket.introduce()
     with open_socket(site.ws) as socket:
-        socket.say("hello", token=token)
-        assert socket.hear_close() == 4401
+        assert socket.refusal(token=token) == 4401
 
     site.write("# mysite/settings.py, at the end\n\nBPO_CHAT = ours\n")
     site.restart()

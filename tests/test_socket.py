@@ -126,9 +126,7 @@ def test_the_cookie_of_another_origin_is_a_strangers(
         *("http://elsewhere.com#127.0.0.1", live.http.removeprefix("http:"), live.http.replace("http", "ftp")),
         *("http://chat.example.com", "https://chat.example.com:8443", "https://a.chat.example.com"),
     ]:
-        socket = dial(headers=cookie(browser, origin))
-        socket.say("hello")
-        assert socket.hear_close() == 4401, origin
+        assert dial(headers=cookie(browser, origin)).refusal() == 4401, origin
 
         with_token = dial(headers=cookie(browser, origin))
         with_token.introduce(token=wali.access)
@@ -136,9 +134,7 @@ def test_the_cookie_of_another_origin_is_a_strangers(
 
 def test_a_cookie_that_is_no_session_is_a_strangers(live: LiveServer, dial: Dial, wali: Person) -> None:
     for value in ["sessionid=unknown", "sessionid=", "sessionid", "=;;=,\xff", "session id=x", 'sessionid="', "a"]:
-        socket = dial(headers={"Cookie": value, "Origin": live.http})
-        socket.say("hello")
-        assert socket.hear_close() == 4401, value
+        assert dial(headers={"Cookie": value, "Origin": live.http}).refusal() == 4401, value
 
 
 @pytest.mark.users
@@ -146,13 +142,10 @@ def test_the_session_of_a_deactivated_user_or_an_old_password_is_a_strangers(
     live: LiveServer, dial: Dial, wali: Person, mabel: Person
 ) -> None:
     browsers = [session(person) for person in (wali, mabel)]
-    wali.user.is_active = False
-    mabel.user.set_password("another password")
-    for person, browser in zip((wali, mabel), browsers, strict=True):
-        person.user.save()
-        socket = dial(headers=cookie(browser, live.http))
-        socket.say("hello")
-        assert socket.hear_close() == 4401
+    wali.deactivate()
+    mabel.change_password()
+    for browser in browsers:
+        assert dial(headers=cookie(browser, live.http)).refusal() == 4401
 
 
 def bad_tokens(person: Person, other: Person) -> dict[str, str]:
@@ -169,8 +162,7 @@ def bad_tokens(person: Person, other: Person) -> dict[str, str]:
         "of nobody": str(AccessToken()),
         "of an old password": other.access,
     }
-    other.user.set_password("another password")
-    other.user.save()
+    other.change_password()
     return tokens
 
 
@@ -180,15 +172,12 @@ def test_a_bad_token_is_refused_and_nothing_else_is_tried(
 ) -> None:
     by_cookie = cookie(session(wali), live.http)
     for kind, token in bad_tokens(wali, mabel).items():
-        socket = dial(headers=by_cookie)
-        socket.say("hello", token=token)
-        assert socket.hear_close() == 4401, kind
+        assert dial(headers=by_cookie).refusal(token=token) == 4401, kind
 
         assert dial(headers={**by_cookie, **bearer(token)}).hear_close() == 4401, kind
 
         with_good_bearer = dial(headers=wali.headers)
-        with_good_bearer.say("hello", token=token)
-        assert with_good_bearer.hear_close() == 4401, kind
+        assert with_good_bearer.refusal(token=token) == 4401, kind
 
 
 def test_a_token_in_the_url_is_refused_whatever_else_is_shown(dial: Dial, wali: Person) -> None:
@@ -514,6 +503,12 @@ def test_a_token_that_expires_ends_the_socket_after_a_warning(connect: Connect, 
     assert claims(token)["exp"] <= time.time()
 
 
+def test_the_warning_comes_a_minute_before(connect: Connect, wali: Person) -> None:
+    warning = connect(wali, expiring(wali.access, 62)).hear()
+    assert warning["type"] == "auth.expiring"
+    assert 58 <= warning["seconds"] <= 60
+
+
 @pytest.mark.users
 def test_a_fresh_token_lets_the_socket_live_on(connect: Connect, wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
@@ -592,9 +587,7 @@ def test_a_session_that_cannot_be_looked_at_ends_the_socket(
     socket.introduce()
     monkeypatch.setattr(sessions.SessionStore, "is_away", True)
     assert socket.hear_close() == 4503
-    refused = dial(headers=cookie(browser, live.http))
-    refused.say("hello")
-    assert refused.hear_close() == 4503
+    assert dial(headers=cookie(browser, live.http)).refusal() == 4503
     assert logged_errors(caplog) == ["What a socket asked for has failed"] * 2
 
 
@@ -610,9 +603,7 @@ def test_a_session_that_cannot_be_looked_at_does_not_matter_where_a_token_is_sai
     settings.SESSION_ENGINE = "tests.sessions"
     monkeypatch.setattr(sessions.SessionStore, "is_away", True)
     dial(headers=cookie(browser, live.http)).introduce(token=wali.access)
-    garbage = dial(headers=cookie(browser, live.http))
-    garbage.say("hello", token="garbage")
-    assert garbage.hear_close() == 4401
+    assert dial(headers=cookie(browser, live.http)).refusal(token="garbage") == 4401
     assert logged_errors(caplog) == ["What a socket asked for has failed"] * 2
 
 
@@ -621,8 +612,7 @@ def test_a_session_that_ended_before_the_hello_is_a_strangers(live: LiveServer, 
     browser = session(wali)
     socket = dial(headers=cookie(browser, live.http))
     browser.logout()
-    socket.say("hello")
-    assert socket.hear_close() == 4401
+    assert socket.refusal() == 4401
 
 
 def test_a_fresh_token_is_acknowledged_also_without_an_id(connect: Connect, wali: Person) -> None:

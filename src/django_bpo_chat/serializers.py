@@ -10,6 +10,7 @@ from rest_framework.settings import api_settings
 from .access import MAX_ROWS
 from .exceptions import Invalid
 from .models import CLIENT_ID_LENGTH
+from .operations.invites import LONGEST_SECONDS, MOST_USES
 from .search import SEARCH_LENGTH
 
 BIGGEST = 2**63 - 1
@@ -179,8 +180,20 @@ class RoleInput(serializers.Serializer[Any]):
 
 
 class InviteInput(serializers.Serializer[Any]):
-    expires_in = NumberField(required=False, allow_null=True, help_text="In seconds; without it, never.")
-    max_uses = NumberField(required=False, allow_null=True, help_text="How many may come in; without it, any number.")
+    expires_in = NumberField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=LONGEST_SECONDS,
+        help_text="In seconds, up to ten years; without it, never.",
+    )
+    max_uses = NumberField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=MOST_USES,
+        help_text="How many may come in; without it, any number.",
+    )
 
 
 class ReportInput(serializers.Serializer[Any]):

@@ -75,8 +75,7 @@ def test_of_two_emails_that_differ_in_unicode_form_each_is_known_as_it_is_writte
 
 
 def test_an_email_of_two_logs_nobody_in_and_looks_unknown(wali: Person, mabel: Person) -> None:
-    mabel.user.set_password("another password")
-    mabel.user.save()
+    mabel.change_password("another password")
     with_email(mabel, "wali@email.com")
     unknown = log_in("nobody@email.com")
     assert unknown.status == 401

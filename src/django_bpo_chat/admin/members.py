@@ -47,9 +47,10 @@ class DeleteMessages(Work):
 
 @admin.register(Membership)
 class MembershipAdmin(WorkAdmin, ExportAdmin, RowsOfAccountsAdmin):
-    """Present members may be removed; those who have left are listed too. What they have said may be deleted."""
+    """Present members may be removed; those who have left are listed too, and may be banned as well. What they have
+    said may be deleted."""
 
-    actions = ("remove", "delete_messages", "export")
+    actions = ("remove", "ban", "delete_messages", "export")
     export_about = _("All that this person has said and chosen, in all chats, personal ones included, and their email.")
     works = (DeleteMessages,)
     fields = ("user_handle", "chat_page", "standing", "joined_at", "left_at", "first_seq", "read_seq")
@@ -72,6 +73,10 @@ class MembershipAdmin(WorkAdmin, ExportAdmin, RowsOfAccountsAdmin):
     @admin.action(description=_("Remove from the chat"), permissions=["act"])
     def remove(self, request: HttpRequest, queryset: Any) -> None:
         self.act(request, self.chosen(queryset), _remove, _t("Removed from the chat"))
+
+    @admin.action(description=_("Ban from the chat"), permissions=["ban"])
+    def ban(self, request: HttpRequest, queryset: Any) -> None:
+        self.act(request, self.chosen(queryset), _ban, _t("Banned from the chat"))
 
     def has_delete_messages_permission(self, request: HttpRequest) -> bool:
         return self.is_permitted(request, "change", Message)
@@ -133,6 +138,10 @@ class BanAdmin(RowsOfAccountsAdmin):
 
     def of_people(self, queryset: Any, people: Iterable[User]) -> Any:
         return queryset.filter(user__in=people)
+
+
+def _ban(membership: Membership) -> bool:
+    return operations.ban_user(actor=None, chat=membership.chat.uri, username=handle(membership.user))
 
 
 def _remove(membership: Membership) -> bool:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .. import operations
 from ..exceptions import NotFound
-from ..models import Ban, Block, Chat, Message, Report
+from ..models import Block, Chat, Message, Report
 from ..users import User, handle
 from .messages import beginning_of, delete_message, file_links, with_files
 from .rows import RowsAdmin, RowsOfAccountsAdmin, number
@@ -81,9 +81,6 @@ class ReportAdmin(RowsAdmin):
 
     def has_delete_messages_permission(self, request: HttpRequest) -> bool:
         return self.has_act_permission(request) and self.is_permitted(request, "change", Message)
-
-    def has_ban_permission(self, request: HttpRequest) -> bool:
-        return self.has_act_permission(request) and self.is_permitted(request, "change", Ban)
 
     @admin.action(description=_("Resolve"), permissions=["act"])
     def resolve(self, request: HttpRequest, queryset: Any) -> None:

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from ..exceptions import DATABASE_AWAY, ChatError, Unavailable
-from ..models import Chat
+from ..models import Ban, Chat
 from ..users import User, handle, users_with_handles
 
 LISTED_ROWS = 1000
@@ -59,6 +59,10 @@ class RowsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for type
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         return self.is_permitted(request, "change")
+
+    def has_ban_permission(self, request: HttpRequest) -> bool:
+        """To act on these rows by banning whom they are of."""
+        return self.has_act_permission(request) and self.is_permitted(request, "change", Ban)
 
     def is_permitted(self, request: HttpRequest, action: str, model: type[Model] | None = None) -> bool:
         """For this model, or another one."""
