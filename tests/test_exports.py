@@ -195,10 +195,12 @@ def test_files_that_the_storage_has_lost_are_listed(
     wali: Person, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     uri = wali.start()
-    file = wali.send_file(uri)
+    wali.send(uri)
+    sent, waiting = wali.send_file(uri), wali.attach(uri)
     settings.MEDIA_ROOT = settings.MEDIA_ROOT / "elsewhere"
-    found = exported(exports.export_chat, chat=uri)
-    assert found["lost.jsonl"] == [file]
+    of_chat, of_user = exported(exports.export_chat, chat=uri), exported(exports.export_user, user=wali.user)
+    assert of_chat["lost.jsonl"] == [{"chat": uri, "seq": 2, **sent}]
+    assert of_user["lost.jsonl"] == [{"chat": uri, "seq": 2, **sent}, {"chat": uri, "seq": None, **waiting}]
     assert logged_errors(caplog)
 
 
