@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -188,10 +190,12 @@ def test_files_that_the_storage_has_lost_are_listed(
     wali: Person, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     uri = wali.start()
-    file = wali.send_file(uri)
+    wali.send(uri)
+    sent, waiting = wali.send_file(uri), wali.attach(uri)
     settings.MEDIA_ROOT = settings.MEDIA_ROOT / "elsewhere"
-    found = exported(exports.export_chat, chat=uri)
-    assert found["lost.jsonl"] == [file]
+    of_chat, of_user = exported(exports.export_chat, chat=uri), exported(exports.export_user, user=wali.user)
+    assert of_chat["lost.jsonl"] == [{"chat": uri, "seq": 2, **sent}]
+    assert of_user["lost.jsonl"] == [{"chat": uri, "seq": 2, **sent}, {"chat": uri, "seq": None, **waiting}]
     assert logged_errors(caplog)
 
 
@@ -239,8 +243,32 @@ def test_the_command_overwrites_nothing_and_leaves_nothing_half(wali: Person, tm
         with pytest.raises(CommandError, match="There is no"):
             call_command("export_chat", *which, "-o", path)
         assert not path.exists()
-    with pytest.raises(CommandError, match="cannot be written"):
-        call_command("export_chat", "--user", wali.username, "-o", tmp_path / "nowhere" / "export.zip")
+    path = tmp_path / "nowhere" / "export.zip"
+    with pytest.raises(CommandError) as told:
+        call_command("export_chat", "--user", wali.username, "-o", path)
+    assert str(told.value) == f"{path} cannot be written: No such file or directory."
+
+
+@pytest.mark.parametrize("size", [0, 1000, 100_000])
+def test_a_disk_that_is_full_is_told_and_nothing_is_left(size: int, wali: Person, tmp_path: Path) -> None:
+    wali.send_file(wali.start(), os.urandom(200_000))
+    path = tmp_path / "export.zip"
+    with files_of_at_most(size), pytest.raises(CommandError) as told:
+        call_command("export_chat", "--user", wali.username, "-o", path)
+    assert str(told.value) == f"{path} cannot be written: File too large."
+    assert list(tmp_path.glob("*.zip")) == []
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """The system writes no more, which this process is told as it is of a full disk."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("error", [PermissionError, TimeoutError, FileExistsError, RuntimeError])

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from django_bpo_chat import operations
+from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.exceptions import NotAMember, NotAuthenticated
 from django_bpo_chat.models import Ban, Block, Chat, Message, Report
 from tests.many_rows import analyze, insert
@@ -67,20 +69,73 @@ def test_to_report_again_changes_nothing(wali: Person, mabel: Person, otis: Pers
     assert Report.objects.count() == 2
 
 
-def test_what_was_edited_after_the_moderators_were_done_is_reported_again(
-    ines: Moderator, wali: Person, mabel: Person
-) -> None:
+def test_each_text_of_a_message_is_reported_once(ines: Moderator, wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     mabel.send(uri)
     wali.report(uri, 1, "First")
-    mabel.edit(uri, 1, "Hello you")
     ines.act("resolve", [the(uri)])
+    mabel.react(uri, 1, "👍")
     wali.report(uri, 1, "Nothing new")
     assert the(uri).reason == "First"
     mabel.edit(uri, 1, "Win the lottery")
-    for reason in ("Second", "Third"):
+    for reason in ("Second", "Nothing new"):
         wali.report(uri, 1, reason)
     assert [(row.reason, row.is_open) for row in listed(ines)] == [("Second", True), ("First", False)]
+
+
+def test_whoever_resolves_a_report_on_an_old_page_leaves_that_of_the_newer_text(
+    ines: Moderator, wali: Person, mabel: Person, otis: Person
+) -> None:
+    uri = wali.start(mabel, otis)
+    mabel.send(uri)
+    wali.report(uri, 1, "First")
+    otis.report(uri, 1)
+    on_the_page = listed(ines)
+    mabel.edit(uri, 1, "Win the lottery")
+    wali.report(uri, 1, "Second")
+    assert ines.act("resolve", on_the_page) == ["Resolved: 2"]
+    otis.report(uri, 1, "Third")
+    assert [row.reason for row in listed(ines) if row.is_open] == ["Third", "Second"]
+
+
+def test_what_is_reported_and_resolved_while_somebody_edits_is_the_text_from_before(
+    wali: Person, mabel: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = wali.start(mabel)
+    mabel.send(uri)
+
+    def meanwhile(adapter: Adapter, actor: Any, chat: Chat, text: str) -> str:
+        wali.report(uri, 1, "First")
+        operations.resolve_report(report=the(uri))
+        return text
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Adapter, "clean_message", meanwhile)
+        mabel.edit(uri, 1, "Win the lottery")
+    wali.report(uri, 1, "Second")
+    assert Report.objects.open().get().reason == "Second"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_reported_while_an_edit_commits_is_the_text_from_afterwards(wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    mabel.send(uri)
+    edited, reported = threading.Event(), threading.Event()
+
+    def edit() -> None:
+        with transaction.atomic():
+            operations.edit_message(actor=mabel.user, chat=uri, seq=1, text="Win the lottery")
+            edited.set()
+            assert not reported.wait(0.5)
+
+    def send_report() -> None:
+        assert edited.wait(10)
+        wali.report(uri, 1, "First")
+        reported.set()
+
+    at_once(edit, send_report)
+    wali.report(uri, 1, "Nothing new")
+    assert the(uri).message_edited_at == the(uri).message.edited_at is not None
 
 
 def test_only_messages_of_others_that_one_sees_are_reported(wali: Person, mabel: Person, otis: Person) -> None:

@@ -12,7 +12,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from django_bpo_chat import operations
-from django_bpo_chat.models import Report
+from django_bpo_chat.models import Message, Report
 from tests.person import Person
 
 pytestmark = pytest.mark.users
@@ -44,7 +44,7 @@ def test_messages_and_members_of_the_release_before_are_stored(migration: str, w
 
 
 @pytest.fixture
-def migrate_to(transactional_db: None) -> Iterator[Callable[[str], None]]:
+def migrate_to(transactional_db: None) -> Iterator[Callable[[str | None], None]]:
     """Have the tables as they were with this migration, until the end of the test."""
 
     def migrate(name: str | None) -> None:
@@ -57,7 +57,7 @@ def migrate_to(transactional_db: None) -> Iterator[Callable[[str], None]]:
 
 
 def test_what_older_releases_did_not_have_is_no_obstacle_on_the_way_back(
-    migrate_to: Callable[[str], None], wali: Person, mabel: Person
+    migrate_to: Callable[[str | None], None], wali: Person, mabel: Person
 ) -> None:
     uri = wali.start(mabel)
     mabel.send(uri, "", attachments=[mabel.attach(uri, name="list.txt")["id"]])
@@ -72,3 +72,29 @@ def test_what_older_releases_did_not_have_is_no_obstacle_on_the_way_back(
     assert list(texts) == ["list.txt", "Hello you"]
     [report] = models.get_model("bpo_chat", "Report").objects.all()
     assert report.reason == "Second"
+
+
+def test_reports_of_the_release_before_are_of_the_text_that_was_there(
+    migrate_to: Callable[[str | None], None], wali: Person, mabel: Person
+) -> None:
+    uri = wali.start(mabel)
+    for _ in range(3):
+        mabel.send(uri)
+    mabel.edit(uri, 2, "Edited, then reported")
+    for seq in (1, 2, 3):
+        wali.report(uri, seq, "First")
+    mabel.edit(uri, 3, "Reported, then edited")
+    wali.report(uri, 3, "Second")
+    migrate_to("0009_reports_again")
+    reports = before("0009_reports_again").get_model("bpo_chat", "Report").objects.order_by("message__seq")
+    assert list(reports.values_list("message__seq", "reason")) == [(1, "First"), (2, "First"), (3, "Second")]
+    reports.filter(message__seq=3).update(created_at=Message.objects.get(seq=3).created_at)
+    migrate_to(None)
+    for seq in (1, 2, 3):
+        wali.report(uri, seq, "Third")
+    assert list(Report.objects.order_by("message__seq", "pk").values_list("message__seq", "reason")) == [
+        (1, "First"),
+        (2, "First"),
+        (3, "Second"),
+        (3, "Third"),
+    ]

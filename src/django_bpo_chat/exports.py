@@ -12,7 +12,7 @@ from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from django.core.files.base import File
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from . import access, files, wire
@@ -100,11 +100,12 @@ class _Archive:
     def write_files(self, attachments: "QuerySet[Attachment]") -> Iterator[int]:
         """Each in a folder of its own, since several may have one name; those that the storage has lost are listed."""
         lost: list[wire.Dict] = []
-        for batch in _batches(attachments):
+        placed = attachments.annotate(uri=F("chat__uri"), seq=F("message__seq"))
+        for batch in _batches(placed):
             for each in batch:
                 stored = _opened(each)
                 if stored is None:
-                    lost.append(wire.attachment(each))
+                    lost.append(_lost(each))
                 else:
                     yield from self._write_file(each, stored)
                 yield 1
@@ -157,6 +158,10 @@ def _message(row: Message) -> wire.Dict:
 
 def _reaction(row: Reaction) -> wire.Dict:
     return {"chat": row.message.chat.uri, "seq": row.message.seq, "emoji": row.emoji}
+
+
+def _lost(row: Any) -> wire.Dict:
+    return {"chat": row.uri, "seq": row.seq, **wire.attachment(row)}
 
 
 def _report(row: Report) -> wire.Dict:

@@ -552,19 +552,20 @@ class Block(models.Model):
 
 
 class ReportQuerySet(models.QuerySet["Report"]):
-    def of_present_text(self) -> "ReportQuerySet":
-        """What the moderators will look at, or have looked at since the message was edited."""
-        edited_before = Q(message__edited_at=None) | Q(message__edited_at__lt=F("resolved_at"))
-        return self.filter(Q(is_open=True) | edited_before)
-
     def open(self) -> "ReportQuerySet":
         return self.filter(is_open=True)
 
 
 class Report(models.Model):
-    """That a member wants the moderators to look at a message. Its text is not copied: a deleted one is gone."""
+    """That a member wants the moderators to look at a message. Its text is not copied: a deleted one is gone.
+
+    It is about one text of the message. So whoever resolves it has seen that one, or a later one, however old their
+    page is: where the message was edited afterwards, the newer text has reports of its own.
+    """
 
     message = models.ForeignKey(Message, models.CASCADE, related_name="reports", db_index=False)
+    message_edited_at = models.DateTimeField(null=True, blank=True)
+    """Of the text that was reported. None for the first one; and for one that a release before this has not noted."""
     reporter = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     reason = models.TextField()
     created_at = models.DateTimeField(db_default=ClockTime())
@@ -582,7 +583,17 @@ class Report(models.Model):
             models.Index(fields=["message", "reporter"], name="bpo_report_message"),
         ]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["message", "reporter"], condition=Q(is_open=True), name="bpo_report_once"),
+            # Two, since no None equals another one.
+            models.UniqueConstraint(
+                fields=["message", "reporter"],
+                condition=Q(is_open=True, message_edited_at=None),
+                name="bpo_report_once",
+            ),
+            models.UniqueConstraint(
+                fields=["message", "reporter", "message_edited_at"],
+                condition=Q(is_open=True),
+                name="bpo_report_edited_once",
+            ),
             models.CheckConstraint(
                 name="bpo_report_resolved",
                 condition=Q(is_open=True, resolved_at=None) | Q(is_open=False, resolved_at__isnull=False),

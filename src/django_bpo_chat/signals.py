@@ -32,4 +32,4 @@ message_deleted = Signal()
 
 message_reported = Signal()
 """From ``Report``, with ``report``: somebody wants the site's moderators to look at its ``message``. Not sent where the
-same user has reported it before, unless it has been edited since the moderators were done with that."""
+same user has reported it before, unless it has been edited since."""

@@ -18,13 +18,13 @@ NO_URL = {"", "/"}
 
 @check(Tags.files, deploy=True)
 def check_private_storage() -> Iterator[CheckMessage]:
-    """A site that takes no files needs none."""
+    """A site that takes no files needs none. What storages other than Django's folders show, nobody here knows."""
     if chat_settings.attachments_per_message and _is_public(storages[chat_settings.attachment_storage]):
         yield CheckWarning(
             "Files that people attach to messages are kept among the site's public files.",
-            hint="Give them a storage of their own: STORAGES = {…, "
-            '"attachments": {"BACKEND": "django.core.files.storage.FileSystemStorage", '
-            '"OPTIONS": {"location": BASE_DIR / "attachments"}}}, and name it in BPO_CHAT["ATTACHMENT_STORAGE"].',
+            hint='Give them a storage of their own: beside what is in STORAGES, which has to have "default" and '
+            '"staticfiles", add "attachments": {"BACKEND": "django.core.files.storage.FileSystemStorage", '
+            '"OPTIONS": {"location": BASE_DIR / "attachments"}}, and name it in BPO_CHAT["ATTACHMENT_STORAGE"].',
             id="bpo_chat.W022",
         )
 

@@ -34,7 +34,8 @@ def prune_messages(*, older_than: timedelta, chat: str | None = None) -> Iterato
 
 
 def count_old_messages(*, older_than: timedelta, chat: str | None = None) -> int:
-    """How many messages :func:`prune_messages` would look at, tombstones among them. Raises ``NotFound``."""
+    """How many messages :func:`prune_messages` would delete; after a clock was set back it may be fewer. Raises
+    ``NotFound``."""
     return sum(_count_old(each, older_than) for each in _chats(older_than, chat))
 
 
@@ -78,10 +79,14 @@ def _chats(age: timedelta, uri: str | None) -> Iterator[Chat]:
 
 
 def _count_old(chat: Chat, age: timedelta) -> int:
-    """Times follow seqs, and seqs have no hole: so where they end is found as a word in a dictionary."""
-    old = Message.objects.filter(chat=chat).older_than(age)
+    """Times follow seqs, and seqs have no hole: so where they end is found as a word in a dictionary. Of tombstones
+    there is an index."""
+    messages = Message.objects.filter(chat=chat)
+    old = messages.older_than(age)
     seqs = range(chat.pruned_seq + 1, chat.last_seq + 1)
-    return bisect_left(seqs, True, key=lambda seq: not old.filter(seq=seq).exists())
+    number = bisect_left(seqs, True, key=lambda seq: not old.filter(seq=seq).exists())
+    tombstones = messages.filter(deleted_at__isnull=False, seq__gt=chat.pruned_seq, seq__lte=chat.pruned_seq + number)
+    return number - tombstones.count()
 
 
 def _prune_chat(uri: str, age: timedelta) -> Iterator[int]:

@@ -56,26 +56,26 @@ def unblock_user(*, actor: User, username: str) -> None:
 
 def report_message(*, actor: User, chat: str, seq: int, reason: str) -> tuple[Report, bool]:
     """Ask the site's moderators to look at somebody else's message, and whether that is new: again changes nothing,
-    unless the message has been edited since they were done with it.
+    unless the message has been edited since.
 
     Raises ``Invalid`` (reason), ``NotAllowed`` for one's own message, ``NotAMember``, or ``NotFound``, also for a
     tombstone.
     """
     reason = texts.clean_reason(reason)
     member = access.membership(actor, chat)
-    message = access.visible_message(member.chat, seq, first_seq=member.first_seq)
-    if message.is_deleted:
-        raise NotFound
-    if message.author_id == actor.pk:
-        raise NotAllowed
     with accounts_that_last(actor), transaction.atomic(using=router.db_for_write(Report)):
-        # Locked, so that what is deleted in this moment is not reported afterwards, and nothing is reported twice.
-        if not Message.objects.filter(pk=message.pk, deleted_at=None).update(seq=F("seq")):
+        # Locked, so that what is deleted or edited in this moment is not reported as it was, and nothing twice.
+        Message.objects.filter(chat=member.chat, seq=seq).update(seq=F("seq"))
+        message = access.visible_message(member.chat, seq, first_seq=member.first_seq)
+        if message.is_deleted:
             raise NotFound
-        existing = Report.objects.of_present_text().filter(message=message, reporter=actor).first()
+        if message.author_id == actor.pk:
+            raise NotAllowed
+        text = {"message": message, "message_edited_at": message.edited_at}
+        existing = Report.objects.filter(**text, reporter=actor).first()
         if existing is not None:
             return existing, False
-        report = Report.objects.create(message=message, reporter=actor, reason=reason)
+        report = Report.objects.create(**text, reporter=actor, reason=reason)
     events.send_signal(signals.message_reported, Report, chat=member.chat, actor=actor, report=report)
     return report, True
 

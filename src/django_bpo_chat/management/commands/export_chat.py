@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedWriter, FileIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -44,16 +45,39 @@ class Command(BaseCommand):
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[IO[bytes]]:
-    """Nothing is left of it where it does not come to its end. Raises ``CommandError`` where it cannot begin."""
-    try:
-        file = path.open("xb")
-    except FileExistsError:
-        raise CommandError(f"{path} exists already.") from None
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error}") from None
+    """Nothing is left of it where it does not come to its end. Raises ``CommandError`` where it cannot be written."""
+    file = _begun(path)
     try:
         with file:
             yield file
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+def _begun(path: Path) -> IO[bytes]:
+    with _told(path):
+        try:
+            return BufferedWriter(_Output(path, "xb"))
+        except FileExistsError:
+            raise CommandError(f"{path} exists already.") from None
+
+
+class _Output(FileIO):
+    """Tells what fails here, as on a full disk, from what fails where the rows and the attachments are read."""
+
+    def write(self, data: Any) -> int:
+        with _told(self.name):
+            return super().write(data)
+
+    def close(self) -> None:
+        with _told(self.name):
+            super().close()
+
+
+@contextmanager
+def _told(name: Any) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(f"{name} cannot be written: {error.strerror}.") from None

@@ -41,7 +41,7 @@ class Command(BaseCommand):
 
     def _prune(self, options: dict[str, Any], **which: Any) -> None:
         if options["dry_run"]:
-            self._say(options, f"Messages and tombstones that are so old: {operations.count_old_messages(**which)}")
+            self._say(options, f"Messages that are so old: {operations.count_old_messages(**which)}")
             return
         # On a site with very many chats it takes a while to count, which nobody needs who does not look on.
         total = operations.count_old_messages(**which) if self.stdout.isatty() else None
