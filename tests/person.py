@@ -131,6 +131,25 @@ class Visitor:
         return self.ask("DELETE", path)
 
 
+class OnPage(Visitor):
+    """Somebody on a page of the site's, with its session and the token against CSRF."""
+
+    csrf_token = "x" * 32
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+
+    def client(self) -> Client:
+        client = Client(enforce_csrf_checks=True)
+        client.force_login(self.user)
+        client.cookies["csrftoken"] = self.csrf_token
+        return client
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"X-CSRFToken": self.csrf_token}
+
+
 class Bearer(Visitor):
     """Somebody who shows an access token."""
 

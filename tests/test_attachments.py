@@ -28,8 +28,9 @@ from django_bpo_chat.exceptions import Invalid, TooLarge
 from django_bpo_chat.models import Attachment, Chat
 from tests.clients import Connect
 from tests.fixtures import Configure
+from tests.middleware import READS_FORMS
 from tests.parallel import at_once
-from tests.person import FORM, Answer, Person, Visitor, file_part, form
+from tests.person import FORM, Answer, OnPage, Person, Visitor, file_part, form
 from tests.pictures import ORIENTATION, animation, opened, photo, picture, with_exif, with_exif_at_its_end
 from tests.servers import LiveServer, logged_errors
 
@@ -214,25 +215,24 @@ def test_what_is_refused_leaves_no_temporary_file(
         gc.enable()
 
 
-class ReadsForms:
-    """A middleware that looks for a field in each form, as those do that let forms have other methods."""
-
-    def __init__(self, get_response: Callable[[Any], Any]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: Any) -> Any:
-        request.POST.get("_method")
-        return self.get_response(request)
+def test_a_page_uploads_with_the_session_of_its_site(wali: Person) -> None:
+    uri = wali.start()
+    file = OnPage(wali.user).upload(uri).done()
+    assert wali.download(uri, file).content == b"Hello"
 
 
-def test_a_middleware_may_have_read_the_form(wali: Person, configure: Configure, settings: Any) -> None:
-    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.ReadsForms"]
+@pytest.mark.parametrize("has_session", [True, False])
+def test_a_middleware_may_have_read_the_form(
+    wali: Person, configure: Configure, settings: Any, has_session: bool
+) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, READS_FORMS]
     configure(ATTACHMENT_BYTES=10)
     uri = wali.start()
-    assert wali.upload(uri).status == 201
-    assert wali.upload(uri, b"x" * 11).json["code"] == "too_large"
-    assert wali.upload(uri, more=file_part(field="another")).json == {"file": ["One file at a time."]}
-    assert wali.ask("POST", f"chats/{uri}/attachments/", form(file_part())[:40], content_type=FORM).status == 400
+    person: Visitor = OnPage(wali.user) if has_session else wali
+    assert person.upload(uri).status == 201
+    assert person.upload(uri, b"x" * 11).json["code"] == "too_large"
+    assert person.upload(uri, more=file_part(field="another")).json == {"file": ["One file at a time."]}
+    assert person.ask("POST", f"chats/{uri}/attachments/", form(file_part())[:40], content_type=FORM).status == 400
     assert len(stored_files()) == 1
 
 

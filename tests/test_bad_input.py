@@ -11,9 +11,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.test import Client
@@ -21,8 +23,9 @@ from django.test.client import BOUNDARY, encode_multipart
 from rest_framework.settings import api_settings
 
 from django_bpo_chat.models import Chat, Message
+from tests.middleware import READS_FORMS
 from tests.parallel import with_own_connection
-from tests.person import PASSWORD, Answer, Bearer, Person, Visitor
+from tests.person import PASSWORD, Answer, Bearer, OnPage, Person, Visitor
 from tests.servers import LiveServer
 from tests.test_contract import URLS
 
@@ -648,39 +651,42 @@ def test_every_401_is_not_authenticated_and_names_the_scheme(wali: Person, attem
 
 
 def test_a_session_that_posts_a_form_gets_415(wali: Person, uri: str) -> None:
-    """Checking a session's CSRF token reads a form before anybody else can."""
-    client = Client(enforce_csrf_checks=True)
-    client.force_login(wali.user)
-    token = "x" * 32
-    client.cookies["csrftoken"] = token
-    multipart = f"multipart/form-data; boundary={BOUNDARY}"
+    """Checking a session's CSRF token would read a form before anybody else can."""
+    for answer in forms_sent(OnPage(wali.user), uri):
+        assert_refused(answer, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("has_session", [True, False])
+def test_a_form_that_a_middleware_has_read_gets_415(
+    wali: Person, uri: str, settings: LazySettings, has_session: bool
+) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, READS_FORMS]
+    for answer in forms_sent(OnPage(wali.user) if has_session else wali, uri):
+        assert_refused(answer, 415, "unsupported_media_type")
+
+
+def forms_sent(person: Visitor, uri: str) -> Iterator[Answer]:
+    """What answers each kind of form, also where all that JSON would have to name may be left out."""
+    fields = {"message": "Hello", "csrfmiddlewaretoken": OnPage.csrf_token}
     forms = [
-        (encode_multipart(BOUNDARY, {"message": "Hello", "csrfmiddlewaretoken": token}), multipart),
-        (f"message=Hello&csrfmiddlewaretoken={token}".encode(), "application/x-www-form-urlencoded"),
+        (encode_multipart(BOUNDARY, fields), f"multipart/form-data; boundary={BOUNDARY}"),
+        (urlencode(fields).encode(), "application/x-www-form-urlencoded"),
     ]
     with nothing_stored(uri):
-        for path in ["/api/v1/chats/", f"/api/v1/chats/{uri}/messages/"]:
+        for path in ["chats/", f"chats/{uri}/messages/", f"chats/{uri}/invites/"]:
             for body, content_type in forms:
-                response = client.generic("POST", path, body, content_type=content_type, headers={"X-CSRFToken": token})
-                answer = Answer(response.status_code, response.headers, response.content)
-                assert_refused(answer, 415, "unsupported_media_type")
+                yield person.ask("POST", path, body, content_type=content_type)
 
 
 def test_a_session_that_posts_a_broken_form_gets_a_clear_answer(wali: Person, uri: str) -> None:
-    client = Client(enforce_csrf_checks=True)
-    client.force_login(wali.user)
-    token = "x" * 32
-    client.cookies["csrftoken"] = token
+    person = OnPage(wali.user)
     with nothing_stored(uri):
         for body, content_type in [
             (b"x", "multipart/form-data"),
             (b"x", "multipart/form-data; boundary=\xff"),
             (b"a=1&" * 2000, "application/x-www-form-urlencoded"),
         ]:
-            response = client.generic(
-                "POST", "/api/v1/chats/", body, content_type=content_type, headers={"X-CSRFToken": token}
-            )
-            answer = Answer(response.status_code, response.headers, response.content)
+            answer = person.ask("POST", "chats/", body, content_type=content_type)
             assert answer.status in {400, 415}
             assert_refused(answer, answer.status)
 

@@ -10,12 +10,12 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import connections, transaction
-from django.http import Http404, HttpRequest, UnreadablePostError
+from django.http import Http404, HttpRequest, QueryDict, UnreadablePostError
+from django.utils.datastructures import MultiValueDict
 from rest_framework import exceptions as drf
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.parsers import BaseParser
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -63,12 +63,14 @@ CODES = {
 """The contract's codes for what REST framework refuses by itself."""
 
 
-class UnreadBody(BaseParser):
-    """Leaves the body for :func:`read_json`, also when session authentication looks for a form in it."""
+class UnreadRequest(Request):
+    """Leaves the body to the views, whoever else looks into it: session authentication does so for a form's field."""
 
-    media_type = "*/*"
+    POST: Any = QueryDict()
+    FILES: Any = MultiValueDict()
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+    @property
+    def data(self) -> dict[str, Any]:
         return {}
 
 
@@ -100,7 +102,6 @@ class ChatAPIView(APIView):
     transaction, so ``ATOMIC_REQUESTS`` is off for these views.
     """
 
-    parser_classes = (UnreadBody,)
     renderer_classes = (WireRenderer,)
     content_negotiation_class = JSONOnly
     metadata_class = SimpleMetadata
@@ -121,6 +122,14 @@ class ChatAPIView(APIView):
         if not isinstance(user, get_user_model()):
             raise NotAuthenticated
         return user
+
+    def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
+        return UnreadRequest(
+            request,
+            authenticators=self.get_authenticators(),
+            negotiator=self.get_content_negotiator(),
+            parser_context=self.get_parser_context(request),
+        )
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         return [each() for each in chat_settings.authentication_classes]
@@ -225,10 +234,9 @@ def read_json(request: Request) -> Any:
     Raises ``LengthRequired``, ``ParseError``, ``TooLarge`` or REST framework's ``UnsupportedMediaType``.
     """
     raw = _read(request._request)
-    if not raw:
-        return {}
-    _check_media_type(request)
-    return wire.decode(raw)
+    if raw or _has_length(request._request):  # what a middleware of the site's has read was a form
+        _check_media_type(request)
+    return wire.decode(raw) if raw else {}
 
 
 def _read(request: HttpRequest) -> bytes:
@@ -244,6 +252,10 @@ def _read(request: HttpRequest) -> bytes:
     if len(raw) > wire.MAX_BYTES:
         raise TooLarge
     return raw
+
+
+def _has_length(request: HttpRequest) -> bool:
+    return bool(request.META.get("CONTENT_LENGTH", "").strip("0"))
 
 
 def _is_chunked(request: HttpRequest) -> bool:
