@@ -559,6 +559,43 @@ def test_joining_while_ones_account_is_deleted_counts_nobody_for_ever(wali: Pers
     assert chat.member_count == chat.memberships.filter(left_at=None).count() == 1
 
 
+@pytest.mark.parametrize("messages", ["keep", "delete"])
+def test_joining_and_writing_while_ones_account_is_deleted(
+    configure: Configure, wali: Person, mabel: Person, messages: str
+) -> None:
+    """Whoever writes holds the chat and then wants the account; so whoever deletes must not want it the other way."""
+    if connection.vendor == "sqlite":
+        pytest.skip("Has one writer at a time.")
+    configure(DELETED_USERS_MESSAGES=messages)
+    uri = wali.start()
+    wali.start(mabel)
+    writes = threading.Event()
+    sending: list[Future[Answer]] = []
+
+    def join_and_send() -> Answer:
+        mabel.join(uri)
+        return mabel.post(f"chats/{uri}/messages/", {"message": "Hello"})
+
+    def hold(**_: Any) -> None:
+        writes.set()
+        time.sleep(0.5)
+
+    def begin() -> None:
+        sending.append(pool.submit(with_own_connection, join_and_send))
+        assert writes.wait(10)
+
+    post_save.connect(hold, sender=Message)
+    try:
+        with ThreadPoolExecutor(1) as pool, just_before("FOR UPDATE$", begin):
+            mabel.user.delete()
+    finally:
+        post_save.disconnect(hold, sender=Message)
+    assert sending[0].result().status == 201
+    assert Chat.objects.get(uri=uri).member_count == 1
+    [message] = wali.messages(uri)["results"]
+    assert (message["user"], message["deleted"]) == ({"username": None}, messages == "delete")
+
+
 def test_coming_back_while_ones_account_is_deleted_counts_nobody_for_ever(
     wali: Person, crowd: Callable[[int], Sequence[Person]]
 ) -> None:

@@ -10,7 +10,7 @@ from .. import access, signals
 from ..conf import chat_settings
 from ..exceptions import NotAllowed, NotFound
 from ..locks import lock_first
-from ..models import OWNER, Ban, Chat, Invite, Membership, Report, lock_order
+from ..models import OWNER, Ban, Chat, Invite, Membership, Message, Report, lock_order
 from ..users import User, active, handle, rows_of_users
 from . import texts
 from .change import Change, changing
@@ -105,13 +105,34 @@ def release_user(*, user: User) -> None:
         reports = Report.objects.filter(Q(reporter=user) | Q(resolved_by=user))
         for rows in (bans, reports):
             list(rows.select_for_update(of=("self",)).order_by("pk").values_list("pk"))
-        # Whoever would enter one more chat, or write, in their name waits from now on, and finds no account.
+        while not _close_account(user, database):
+            _let_go(user)
+
+
+def _close_account(user: User, database: str) -> bool:
+    """From now on, whoever would enter one more chat in the user's name, or write, waits, and finds no account.
+
+    False, and the account stays as open as it was, where somebody has done so meanwhile: who holds a chat may wait for
+    an account, so who holds an account must not wait for a chat.
+    """
+    with transaction.atomic(using=database):
         list(rows_of_users().select_for_update().filter(pk=user.pk).values_list("pk"))
-        _let_go(user)
+        is_released = _is_released(user)
+        transaction.set_rollback(not is_released, using=database)
+    return is_released
+
+
+def _is_released(user: User) -> bool:
+    written = _deletes_messages() and Message.objects.filter(author=user, deleted_at=None).exists()
+    return not (written or Membership.objects.present().of(user).exists())
+
+
+def _deletes_messages() -> bool:
+    return chat_settings.deleted_users_messages == "delete"
 
 
 def _let_go(user: User) -> None:
-    if chat_settings.deleted_users_messages == "delete":
+    if _deletes_messages():
         lock_chats_of(user)
         for _deleted in delete_messages_of(author=user):
             pass
