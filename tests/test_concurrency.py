@@ -42,6 +42,38 @@ def everything(person: Person, uri: str) -> tuple[list[Any], list[Any]]:
     return sorted(messages, key=lambda message: int(message["seq"])), members
 
 
+# Reading
+
+
+@pytest.mark.parametrize(
+    ("path", "reads", "status"),
+    [
+        ("chats/", '"bpo_chat_message"."seq" = ', 200),
+        ("chats/{uri}/", '"bpo_chat_message"."seq" = ', 404),
+        ("chats/{uri}/messages/", 'FROM "bpo_chat_message"', 404),
+        ("chats/{uri}/members/", "LIMIT 51$", 200),
+    ],
+)
+def test_whoever_is_banned_while_they_read_sees_nothing_of_after_that(
+    wali: Person, mabel: Person, otis: Person, path: str, reads: str, status: int
+) -> None:
+    uri = wali.start(mabel)
+    wali.send(uri, "One")
+    mabel.access  # noqa: B018  (logs in before)
+
+    def ban_and_go_on() -> None:
+        wali.ban(uri, mabel)
+        wali.edit(uri, 1, "After that")
+        wali.add(uri, otis)
+
+    with just_before(reads, lambda: at_once(ban_and_go_on)):
+        answer = mabel.get(path.format(uri=uri))
+    assert b"After that" not in answer.content
+    assert b"otis" not in answer.content
+    assert answer.status == status
+    assert not answer.json.get("results")
+
+
 # Sending
 
 

@@ -151,7 +151,10 @@ def visible_message(chat: Chat, seq: int, *, first_seq: int) -> Message:
 
 def chat(actor: User, uri: str) -> wire.ChatView:
     """Raises ``NotAMember`` or ``NotFound``."""
-    return chat_views([_in_chat(chats(actor), actor, uri)])[0]
+    own = _in_chat(chats(actor), actor, uri)
+    for view in chat_views([own]):
+        return view
+    raise refusal(actor, own.chat)
 
 
 def started_chat(chat: Chat) -> wire.ChatView:
@@ -182,10 +185,24 @@ def latest_chats(actor: User, most: int) -> list[Membership]:
 
 
 def chat_views(memberships: Sequence[Membership]) -> list[wire.ChatView]:
-    """The chats of these memberships with their first members and last messages, in two queries for all of them."""
+    """The chats of these memberships with their first members and last messages, in two queries for all of them.
+
+    Whoever goes in between does not see what comes after that: their chat is not among them.
+    """
     members = _first_members(memberships)
     last_messages = {row.chat_id: row for row in _last_messages(memberships)}
-    return [wire.ChatView(each, members[each.chat_id], last_messages.get(each.chat_id)) for each in memberships]
+    views = [wire.ChatView(each, members[each.chat_id], last_messages.get(each.chat_id)) for each in memberships]
+    ended = _ended([view.membership for view in views if view.is_ahead])
+    return [view for view in views if view.membership not in ended]
+
+
+def _ended(memberships: Sequence[Membership]) -> set[Membership]:
+    """Those of which somebody has gone out, also where they are in again."""
+    if not memberships:
+        return set()
+    present = Membership.objects.present().filter(pk__in=[each.pk for each in memberships])
+    joined_at = dict(present.values_list("pk", "joined_at"))
+    return {each for each in memberships if joined_at.get(each.pk) != each.joined_at}
 
 
 def _first_members(memberships: Sequence[Membership]) -> dict[int, list[Membership]]:
@@ -234,7 +251,7 @@ def invites(actor: User, uri: str) -> "QuerySet[Invite]":
 def members(actor: User, uri: str) -> "QuerySet[Membership]":
     """The present members of a chat, unordered. Raises ``NotAMember`` or ``NotFound``."""
     chat = membership(actor, uri).chat
-    return memberships_with_users().present().filter(chat=chat).select_related("chat")
+    return memberships_with_users().beside(actor).filter(chat=chat).select_related("chat")
 
 
 def present_member(chat: Chat, username: str) -> Membership:
@@ -274,7 +291,17 @@ def messages(
     Since seq has no hole, the page's bounds are arithmetic, and any page costs what the first one costs. Raises
     ``NotAMember`` or ``NotFound``.
     """
-    member = membership(actor, uri)
+    while True:
+        member = membership(actor, uri)
+        page = _message_page(member, before, after, around, limit)
+        # Whoever has gone in between does not see what was changed after that.
+        if all(row.version <= page.version for row in page.messages):
+            return page
+
+
+def _message_page(
+    member: Membership, before: int | None, after: int | None, around: int | None, limit: int
+) -> MessagePage:
     first, last = member.first_seq, member.chat.last_seq
     if after is not None:
         low = after + 1

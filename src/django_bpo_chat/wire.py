@@ -57,6 +57,12 @@ class ChatView:
     members: Sequence[Membership]
     last_message: Message | None
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether some of it was read a moment after the membership, and is newer."""
+        rows = [*self.members, self.last_message] if self.last_message else self.members
+        return any(row.version > self.membership.chat.version for row in rows)
+
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
