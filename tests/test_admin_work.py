@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
@@ -22,7 +23,9 @@ from django_bpo_chat.models import Chat, Membership
 from django_bpo_chat.operations import retention
 from tests.clients import history
 from tests.moderator import Moderator, membership
+from tests.parallel import with_own_connection
 from tests.person import Person
+from tests.statements import just_before
 from tests.test_retention import age
 
 pytestmark = [pytest.mark.users, pytest.mark.django_db]
@@ -157,6 +160,31 @@ def test_it_may_be_left_and_begun_again(ines: Moderator, wali: Person) -> None:
     assert plan.counted == 4
     assert [*plan.until_it_stops()][-1].done == 4
     assert is_live(wali, uri) == [False] * 7
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("config.getoption('db') != 'sqlite'", reason="Only there transactions are of several kinds.")
+def test_where_reading_does_not_lock_others_may_write_before(
+    ines: Moderator, wali: Person, mabel: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Django's default on SQLite, which refuses a transaction that has read before somebody else wrote."""
+    uri = old_chat(wali)
+    elsewhere = mabel.start()
+    plan = opened(ines, "prune", the(uri)).send(days=30)
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "transaction_mode", "DEFERRED")
+    connection.close()
+    with ThreadPoolExecutor(1) as pool:
+
+        def send() -> None:
+            """Now, or else as soon as the database is free."""
+            wait([pool.submit(with_own_connection, lambda: mabel.send(elsewhere))], timeout=0.5)
+
+        with just_before('^UPDATE "bpo_chat_chat" SET "version"', send):
+            stage = plan.send().stage
+    connection.close()
+    assert stage == "done"
+    assert is_live(wali, uri) == [False] * 3
+    assert mabel.chat(elsewhere)["last_message"]["seq"] == 1
 
 
 @pytest.mark.usefixtures("steps_of_one_batch")

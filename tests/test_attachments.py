@@ -78,6 +78,8 @@ def test_a_file_needs_no_text(wali: Person) -> None:
     assert wali.edit(uri, 1, "With a text")["message"] == "With a text"
     edited = wali.edit(uri, 1, "")
     assert (edited["message"], len(edited["attachments"])) == ("", 1)
+    body = {"attachments": [wali.attach(uri)["id"]]}
+    assert wali.post(f"chats/{uri}/messages/", body).done()["message"] == ""
 
 
 @pytest.mark.parametrize("text", [" \u200b", "\u2800", "\u3164\n"])
@@ -96,6 +98,8 @@ def test_a_message_without_files_does(wali: Person) -> None:
     wali.send(uri)
     blank = {"message": ["This field may not be blank."]}
     assert wali.post(f"chats/{uri}/messages/", {"message": "", "attachments": []}).json == blank
+    for nothing in ({}, {"attachments": []}, {"attachments": None}):
+        assert wali.post(f"chats/{uri}/messages/", nothing).json == {"message": ["This field is required."]}
     assert wali.patch(f"chats/{uri}/messages/1/", {"message": ""}).json == blank
 
 

@@ -200,10 +200,14 @@ def test_whoever_blocks_may_add_the_other_to_a_group(wali: Person, mabel: Person
     assert mabel.send(group)["seq"] == mabel.send(other)["seq"] == 1
 
 
-def test_the_personal_chat_that_there_is_is_still_to_be_had(wali: Person, mabel: Person) -> None:
+def test_the_personal_chat_that_there_is_is_not_opened_either(wali: Person, mabel: Person) -> None:
     uri = personal(mabel, wali)
     wali.block(mabel)
-    assert mabel.start_direct(wali) == uri
+    refused = mabel.post("chats/", {"username": wali.username})
+    assert (refused.status, refused.json["code"]) == (403, "not_allowed")
+    assert wali.start_direct(mabel) == uri
+    assert mabel.chat(uri)["last_message"]["seq"] == 2
+    assert uris(mabel) == {uri}
 
 
 def test_in_groups_nothing_changes(wali: Person, mabel: Person, otis: Person) -> None:

@@ -210,6 +210,7 @@ NAMES = {
     "a\x85b\u2028c.txt": "abc.txt",
     "a\u00a0b\u3000c.txt": "a b c.txt",
     "\u3164": "file",
+    "\u3164" + "." * 300: "file",
     ".\u200b\u2800": "file",
     "&lt;b&gt;.txt": "<b>.txt",
     "<script>.txt": "<script>.txt",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Any
 
@@ -18,8 +19,9 @@ from django_bpo_chat.exceptions import NotAMember, NotAuthenticated
 from django_bpo_chat.models import Ban, Block, Chat, Message, Report
 from tests.many_rows import analyze, insert
 from tests.moderator import Moderator
-from tests.parallel import at_once
+from tests.parallel import at_once, with_own_connection
 from tests.person import Answer, Person
+from tests.statements import just_before
 
 pytestmark = [pytest.mark.users, pytest.mark.django_db]
 
@@ -136,6 +138,33 @@ def test_what_is_reported_while_an_edit_commits_is_the_text_from_afterwards(wali
     at_once(edit, send_report)
     wali.report(uri, 1, "Nothing new")
     assert the(uri).message_edited_at == the(uri).message.edited_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("moment", "status"), [('^UPDATE "bpo_chat_membership"', 404), ('^UPDATE "bpo_chat_message"', 202)]
+)
+def test_whoever_is_banned_reports_before_that_or_not_at_all(
+    wali: Person, mabel: Person, moment: str, status: int
+) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("Has one writer at a time.")
+    uri = wali.start(mabel)
+    wali.send(uri)
+    mabel.access  # noqa: B018  (logs in before)
+    banned: list[bool] = []
+    with ThreadPoolExecutor(1) as pool:
+
+        def ban() -> None:
+            """Now, or else as soon as the report is stored."""
+            done, _ = wait([pool.submit(with_own_connection, lambda: wali.ban(uri, mabel))], timeout=0.5)
+            banned.append(bool(done))
+
+        with just_before(moment, ban):
+            assert report(mabel, uri).status == status
+    assert banned == [status == 404]
+    assert Report.objects.count() == (status == 202)
+    assert Ban.objects.count() == 1
 
 
 def test_only_messages_of_others_that_one_sees_are_reported(wali: Person, mabel: Person, otis: Person) -> None:

@@ -60,7 +60,7 @@ class ChatView:
     @property
     def is_ahead(self) -> bool:
         """Whether some of it was read a moment after the membership, and is newer."""
-        rows = [*self.members, self.last_message] if self.last_message else self.members
+        rows: list[Membership | Message] = [*self.members, *([self.last_message] if self.last_message else [])]
         return any(row.version > self.membership.chat.version for row in rows)
 
 

@@ -28,6 +28,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _t
 
 from ..exceptions import DATABASE_AWAY, ChatError, NotFound, Text, Unavailable
+from ..locks import lock_first
 from .rows import NAMED_ROWS, RowsAdmin
 
 STEP_SECONDS = 1.0
@@ -208,7 +209,9 @@ class WorkAdmin(RowsAdmin):
     def _batches(self, request: HttpRequest, work: Work, row: Model, progress: Progress) -> Iterator[int]:
         """The first of them together with the row's line in the log."""
         batches = work.batches(row)
-        with transaction.atomic(using=router.db_for_write(self.model)):
+        database = router.db_for_write(self.model)
+        with transaction.atomic(using=database):
+            lock_first(database)
             first = next(batches, None)
             self._log_once(request, row, work.done, datetime.fromisoformat(progress.begun_at))
         if first is not None:

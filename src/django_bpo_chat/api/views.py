@@ -203,7 +203,7 @@ class MessagesView(ChatAPIView):
         message, created = operations.send_message(
             actor=self.user,
             chat=uri,
-            text=values["message"],
+            text=values.get("message", ""),
             client_id=values.get("client_id") or "",
             reply_to=values.get("reply_to"),
             attachments=values.get("attachments") or (),

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.files.base import File
 from django.db import router, transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from .. import access, events, files
@@ -23,7 +23,7 @@ from ..locks import lock_first
 from ..models import Attachment, Membership, Message
 from ..users import User
 from . import texts
-from .change import Change
+from .change import Change, hold_membership
 
 logger = logging.getLogger(__name__)
 
@@ -110,8 +110,7 @@ def _reserve(member: Membership, name: str, size: int, content: Content) -> Atta
     """A row for the file that is about to be stored. The member's own row, locked, has them count one at a time, and
     keeps them and the chat from being deleted meanwhile."""
     with transaction.atomic(using=router.db_for_write(Attachment)):
-        if not Membership.objects.present().filter(pk=member.pk).update(read_seq=F("read_seq")):
-            raise NotFound
+        member = hold_membership(member.user, member.chat.uri)
         _make_room(member)
         return Attachment.objects.create(
             chat=member.chat,

@@ -248,6 +248,13 @@ def hold_accounts(users: Sequence[User]) -> None:
         raise IntegrityError("An account is gone.")
 
 
+def hold_membership(actor: User, uri: str) -> Membership:
+    """The actor's membership, which nobody ends before the transaction does, for what is no change of the chat. Raises
+    ``NotAMember`` or ``NotFound``."""
+    Membership.objects.present().of(actor).filter(chat__in=Chat.objects.with_uri(uri)).update(read_seq=F("read_seq"))
+    return access.membership(actor, uri)
+
+
 def _under_lock(actor: User | None, uri: str) -> Change:
     membership = _membership(actor, uri)
     if membership is None:

@@ -37,6 +37,7 @@ def start_direct(*, actor: User, username: str) -> tuple[Chat, bool]:
     pair = pair_key(actor, others[0])
     existing = Chat.objects.filter(pair=pair).first()
     if existing is not None:
+        access.check_willing(actor, others, NotAllowed())
         return existing, False
     _check_may_start(actor)
     values = {"kind": Chat.Kind.DIRECT, "pair": pair, "joinable": False}

@@ -13,7 +13,7 @@ from ..exceptions import Invalid, NotAllowed, NotFound
 from ..models import Block, Chat, Message, Report, pair_key
 from ..users import User, handle, users_with_handles
 from . import texts
-from .change import accounts_that_last, hold_accounts
+from .change import accounts_that_last, hold_accounts, hold_membership
 
 
 def block_user(*, actor: User, username: str) -> None:
@@ -62,8 +62,8 @@ def report_message(*, actor: User, chat: str, seq: int, reason: str) -> tuple[Re
     tombstone.
     """
     reason = texts.clean_reason(reason)
-    member = access.membership(actor, chat)
     with accounts_that_last(actor), transaction.atomic(using=router.db_for_write(Report)):
+        member = hold_membership(actor, chat)
         # Locked, so that what is deleted or edited in this moment is not reported as it was, and nothing twice.
         Message.objects.filter(chat=member.chat, seq=seq).update(seq=F("seq"))
         message = access.visible_message(member.chat, seq, first_seq=member.first_seq)

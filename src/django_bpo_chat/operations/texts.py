@@ -59,12 +59,16 @@ def clean_file_name(name: str) -> str:
     that it reads as what it is; what joins letters and emoji stays. Cut off in its middle where it is too long, so that
     it keeps its suffix."""
     name = re.split(r"[/\\]", name)[-1]
-    name = " ".join("".join(each for each in name if _is_nameable(each)).split())
-    if not _shows_anything(name.strip(".")):
-        return "file"
+    name = _cut(" ".join("".join(each for each in name if _is_nameable(each)).split()))
+    return name if _shows_anything(name.strip(".")) else "file"
+
+
+def _cut(name: str) -> str:
+    if _size(name) <= FILE_NAME_LENGTH:
+        return name
     suffix = PurePosixPath(name).suffix
     kept = suffix if len(suffix) <= LONGEST_SUFFIX else ""
-    return name if _size(name) <= FILE_NAME_LENGTH else _beginning(name, FILE_NAME_LENGTH - _size(kept)) + kept
+    return _beginning(name, FILE_NAME_LENGTH - _size(kept)) + kept
 
 
 def _size(text: str) -> int:
