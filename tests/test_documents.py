@@ -210,7 +210,7 @@ def test_a_serializer_of_the_sites_is_in_both_documents(configure: Configure) ->
 
     frame = documents.generated_asyncapi()["components"]["messages"]["send_message"]["payload"]
     assert frame["properties"]["please"] == {"type": "boolean", "description": "Whether one asks nicely."}
-    assert set(frame["required"]) == {"type", "id", "chat", "message", "please"}
+    assert set(frame["required"]) == {"type", "id", "chat", "please"}
 
 
 def test_a_pagination_class_of_the_sites_is_in_the_document(configure: Configure) -> None:
