@@ -145,7 +145,7 @@ class Expiring(Shape):
 
 
 class Reconnect(Shape):
-    """The server goes, and closes the socket: connect again after so many seconds, which differ from client to client."""
+    """The server is about to end: connect again after so many seconds, which differ from client to client."""
 
     example = {"type": "reconnect", "after": 0.7}
 

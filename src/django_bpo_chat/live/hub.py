@@ -28,6 +28,7 @@ from ..models import Chat, Membership
 from ..users import User
 from . import bus
 from .auth import active_users
+from .backlog import Backlog
 from .database import DatabaseThreads
 from .pace import Pace
 from .presence import Presence
@@ -78,6 +79,7 @@ class Hub:
         self.database = DatabaseThreads(chat_settings.database_threads)
         self._reads = DatabaseThreads(1)  # its own: clients whose work waits for a lock do not keep it from reading
         self._sockets: dict[str, set[Socket]] = {}
+        self.backlog = Backlog()
         self.presence = Presence(loop, self._sockets.keys(), self._reads)
         self._rooms = Rooms()
         self._to_load: list[Room] = []
