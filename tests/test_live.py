@@ -1060,6 +1060,35 @@ def test_events_that_overtake_one_another_are_put_in_order(connect: Connect, wal
 
 
 @pytest.mark.usefixtures("no_sweeps")
+def test_what_many_have_missed_is_read_once_whatever_their_number(
+    connect: Connect, crowd: Callable[[int], Sequence[Person]], wali: Person
+) -> None:
+    people = crowd(8)
+    uri = wali.start(*people)
+    since = wali.chat(uri)["version"]
+    sent = [wali.send(uri) for _ in range(3)]
+    with counting_socket_queries() as counts:
+        sockets = [connect(person) for person in [wali, *people]]
+        counts.clear()
+        for number, socket in enumerate(sockets):
+            socket.say("resume", id=number, chat=uri, since=since)
+        for number, socket in enumerate(sockets):
+            page = socket.hear()
+            assert (page["id"], page["since"], page["version"], page["more"]) == (number, since, since + 3, False)
+            assert page["messages"] == sent
+    read = [times for sql, times in counts.items() if 'FROM "bpo_chat_message"' in sql]
+    assert read == [1]
+
+    # What is different is read anew: another beginning, and whoever joined later and sees less.
+    sent.append(wali.send(uri))
+    assert [page["messages"] for page in sockets[0].resume(uri, since)] == [sent]
+    wali.edit_chat(uri, history="since_join")
+    people[0].leave(uri)
+    people[0].join(uri)
+    assert [page["messages"] for page in sockets[1].resume(uri, since)] == [[]]
+
+
+@pytest.mark.usefixtures("no_sweeps")
 def test_a_hole_is_read_once_whatever_the_number_of_sockets(
     connect: Connect, crowd: Callable[[int], Sequence[Person]], wali: Person
 ) -> None:

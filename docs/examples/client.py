@@ -55,6 +55,7 @@ class ChatClient:
         self._socket: ClientConnection | None = None
         self._heartbeat = 25.0
         self._attempts = 0
+        self._told_to_wait: float | None = None
 
     # What a user does
 
@@ -87,8 +88,13 @@ class ChatClient:
                     raise ConnectionError(f"The server does not want this client: {code}")
                 if code == 4401:
                     self._tokens.pop("access", None)
-                await asyncio.sleep(min(30, 0.5 * 2**self._attempts) * SystemRandom().uniform(0.5, 1.5))
+                await asyncio.sleep(self._pause())
                 self._attempts += 1
+
+    def _pause(self) -> float:
+        """Seconds: what the server has asked for before it went, or else more with each attempt."""
+        told, self._told_to_wait = self._told_to_wait, None
+        return told if told is not None else min(30, 0.5 * 2**self._attempts) * SystemRandom().uniform(0.5, 1.5)
 
     async def _connection(self) -> int | None:
         """One connection, for as long as it lasts. Returns the code with which the server has closed it, if it has."""
@@ -135,6 +141,8 @@ class ChatClient:
             case "auth.expiring":
                 self._tokens.pop("access", None)
                 await self._say(type="auth", token=await self._token())
+            case "reconnect":
+                self._told_to_wait = frame["after"]
             case "ping":
                 await self._say(type="pong")
 

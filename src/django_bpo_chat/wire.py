@@ -104,6 +104,11 @@ def frame(kind: str, body: Dict) -> str:
     return encode({"type": kind, **body})
 
 
+def with_fields(frame: str, fields: Dict) -> str:
+    """The frame with more fields, without encoding it again."""
+    return f"{frame[:-1]},{encode(fields)[1:]}"
+
+
 def decode(text: bytes | str) -> Any:
     """The JSON value in a body or a frame.
 

@@ -144,6 +144,14 @@ class Expiring(Shape):
     seconds = NumberField()
 
 
+class Reconnect(Shape):
+    """The server is about to end: connect again after so many seconds, which differ from client to client."""
+
+    example = {"type": "reconnect", "after": 0.7}
+
+    after = serializers.FloatField(help_text="Seconds.")
+
+
 class Ping(Shape):
     """Answer with `pong`."""
 
@@ -163,11 +171,12 @@ HEARD: Mapping[str, type[Shape]] = {
     "typing": Typing,
     "presence": Presence,
     "expiring": Expiring,
+    "reconnect": Reconnect,
     "ping": Ping,
 }
 """What the server says. The type of each is that of its example."""
 
-UNASKED = ("changes", "read", "me", "typing", "presence", "expiring", "ping")
+UNASKED = ("changes", "read", "me", "typing", "presence", "expiring", "reconnect", "ping")
 """What it says by itself."""
 
 

@@ -12,9 +12,10 @@ from rest_framework import serializers
 
 from .. import access, operations, wire
 from ..conf import chat_settings
-from ..models import CLIENT_ID_LENGTH
+from ..models import CLIENT_ID_LENGTH, Membership
 from ..serializers import Data, MarkReadInput, NamesField, NumberField, TextField, validated
 from ..users import User
+from .backlog import Backlog, Page, PageKey
 from .presence import visible_users
 from .reader import is_frame_id
 
@@ -130,27 +131,32 @@ async def resume(session: "Session", values: Data) -> None:
     refused.
     """
     socket, chat, since = session.socket, values["chat"], values["since"]
-    named = {"id": values["id"]} if "id" in values else {}
     more = True
     while more and not socket.closing:
         left_before = socket.left.get(chat, 0)
-        page, stored_version = await session.perform(READ, chat, _page, chat, since)
+        page, stored_version = await session.perform(READ, chat, _page, chat, since, session.backlog)
         if stored_version < left_before:
             socket.left.pop(chat, None)  # a backup has been restored
         elif stored_version < socket.left.get(chat, 0):
             continue
-        more, since = page.get("more", False), page["version"]
-        socket.deliver(wire.encode({**page, **named}))
+        more, since = page.more, page.version
+        socket.deliver(wire.with_fields(page.frame, {"id": values["id"]}) if "id" in values else page.frame)
         await socket.flushed()
 
 
-def _page(actor: User, chat: str, since: int) -> tuple[Result, int]:
-    """What answers a resume, and the version that the chat had when it was read."""
-    changes = access.changes(actor, chat, since=since)
-    stored_version = changes.chat.version
-    if changes.is_reset or stored_version - since > MOST_VERSIONS_BEHIND:
-        return {"type": "reset", "chat": chat, "version": stored_version}, stored_version
-    return {"type": "changes", **wire.changes(changes)}, stored_version
+def _page(actor: User, chat: str, since: int, backlog: Backlog) -> tuple[Page, int]:
+    """What answers a resume, and the version that the chat had when the actor was seen to be a member."""
+    member = access.membership(actor, chat)
+    version = member.chat.version
+    if not version - MOST_VERSIONS_BEHIND <= since <= version:
+        return Page(wire.frame("reset", {"chat": chat, "version": version}), version, more=False), version
+    key = PageKey(chat, since, version, member.first_seq)
+    return backlog.page(key, lambda: _read_page(member, since)), version
+
+
+def _read_page(member: Membership, since: int) -> Page:
+    changes = access.changes_of(member.chat, since=since, first_seq=member.first_seq)
+    return Page(wire.frame("changes", wire.changes(changes)), changes.version, changes.more)
 
 
 async def say_typing(session: "Session", values: Data) -> Result | None:

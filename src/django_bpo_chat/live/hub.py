@@ -28,11 +28,13 @@ from ..models import Chat, Membership
 from ..users import User
 from . import bus
 from .auth import active_users
+from .backlog import Backlog
 from .database import DatabaseThreads
 from .pace import Pace
 from .presence import Presence
 from .receipts import Receipts
 from .rooms import Room, Rooms
+from .shutdown import EndSignals
 from .sockets import Socket
 from .timeouts import within
 
@@ -47,6 +49,9 @@ OVERLAP = timedelta(minutes=1)
 """A change is seen when it commits but carries the time of its lock; sweeps look back as far as a transaction lasts."""
 
 USERS_AT_ONCE = 500
+
+RECONNECTS_PER_SECOND = 500
+"""So many clients come back to another process without being a burden to it."""
 
 RECHECK_SECONDS = 0.2
 LOG_OUT_SECONDS = 60
@@ -74,6 +79,7 @@ class Hub:
         self.database = DatabaseThreads(chat_settings.database_threads)
         self._reads = DatabaseThreads(1)  # its own: clients whose work waits for a lock do not keep it from reading
         self._sockets: dict[str, set[Socket]] = {}
+        self.backlog = Backlog()
         self.presence = Presence(loop, self._sockets.keys(), self._reads)
         self._rooms = Rooms()
         self._to_load: list[Room] = []
@@ -87,12 +93,15 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweep_now = asyncio.Event()
         self._swept_to: datetime | None = None
+        self._end_signals = EndSignals(loop, self._send_away)
+        self._is_ending = False
 
     # Life
 
     def start(self) -> None:
         """Run until the event loop ends, in a context of its own: not the one of the first socket's request."""
         bus.register(self)
+        self._end_signals.heed()
         listener = bus.Listener(self, self._sweep_now.set)
         self.spawn(self._keep_sweeping())
         self.spawn(listener.run())
@@ -109,14 +118,27 @@ class Hub:
             await self.loop.create_future()  # servers cancel what is left when they stop
         finally:
             bus.unregister(self)
+            self._end_signals.ignore()
             _hubs.pop(self.loop, None)
             self.database.close()
             self._reads.close()
             self.presence.close()
 
+    def _send_away(self) -> None:
+        """The process is about to end: its clients shall come back to another one, and not all in the same moment."""
+        self._is_ending = True
+        sockets = list(self._all_sockets())
+        longest = max(1, len(sockets) / RECONNECTS_PER_SECOND)
+        for socket in sockets:
+            after = round(random.uniform(0, longest), 1)
+            socket.close(CloseCode.UNAVAILABLE, wire.frame("reconnect", {"after": after}))
+
     # Sockets
 
     def add(self, socket: Socket) -> None:
+        if self._is_ending:
+            socket.close(CloseCode.UNAVAILABLE)
+            return
         if socket.login.is_session and socket.login.name in self._logged_out:
             socket.close(CloseCode.NOT_AUTHENTICATED)
             return

@@ -47,6 +47,7 @@ class Session:
     ) -> None:
         self.socket = socket
         self.presence = hub.presence
+        self.backlog = hub.backlog
         self._database = hub.database
         self._handshake = handshake
         self._hub = hub

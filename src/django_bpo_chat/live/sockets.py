@@ -98,12 +98,12 @@ class Socket:
         while self._writer is not None:
             await asyncio.wait([self._writer])
 
-    def close(self, code: int) -> None:
-        """Say nothing more but the close code."""
+    def close(self, code: int, last_words: str = "") -> None:
+        """Say nothing more but a last frame, to who has heard ``ready``, and the close code."""
         if not self.closing:
             self.closing = True
             self._queue.clear()
-            self._closer = start(self._close(code))
+            self._closer = start(self._close(code, last_words if self.ready else ""))
 
     def _write(self) -> None:
         writer = start(self._write_queue())
@@ -121,8 +121,10 @@ class Socket:
         finally:
             self._writer = None
 
-    async def _close(self, code: int) -> None:
+    async def _close(self, code: int, last_words: str) -> None:
         try:
+            if last_words:
+                await within(CLOSE_SECONDS, self._send({"type": "websocket.send", "text": last_words}))
             await within(CLOSE_SECONDS, self._send({"type": "websocket.close", "code": int(code)}))
             await asyncio.sleep(CLOSE_SECONDS)
         except Exception:  # noqa: BLE001  (gone, or not reading: there is nobody to tell)

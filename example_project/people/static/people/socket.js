@@ -9,6 +9,7 @@ export const socket = {
   status: "connecting", // then "ready", "lost" or, for good, "refused"
   attempt: 0,
   heartbeat: 25,
+  wait: null, // milliseconds that the server has asked for before it goes
 
   /** Whoever follows the chats listens here. */
   onframe() {},
@@ -53,7 +54,9 @@ export const socket = {
     this.onlost();
     if (this.status === "refused") return;
     if (code === 4401) this.refused = this.token;
-    await pause(backoff(this.attempt++) + (code === 4429 ? 30_000 : 0));
+    const wait = this.wait ?? backoff(this.attempt) + (code === 4429 ? 30_000 : 0);
+    Object.assign(this, { attempt: this.attempt + 1, wait: null });
+    await pause(wait);
     this.connect();
   },
 
@@ -61,6 +64,10 @@ export const socket = {
   answers: {
     ready({ heartbeat }) {
       Object.assign(socket, { status: "ready", attempt: 0, heartbeat });
+    },
+
+    reconnect({ after }) {
+      socket.wait = after * 1000;
     },
 
     ping() {
