@@ -171,10 +171,9 @@ def own_row(chat: Frame, username: str) -> Frame | None:
 
 
 class View:
-    """A chat as a client holds it, whose user is in since ``joined_at``."""
+    """A chat as a client holds it."""
 
-    def __init__(self, joined_at: str = "") -> None:
-        self.joined_at = joined_at
+    def __init__(self) -> None:
         self.version = 0
         self.known = 0  # the highest version that was heard of
         self.messages: dict[int, Frame] = {}
@@ -245,7 +244,7 @@ class ViewingClient:
         if own and own["left"]:
             self.chats.pop(uri, None)
             self._out[uri] = version
-        elif view is None or (own and own["joined_at"] != view.joined_at):
+        elif view is None:
             self._fetch(uri)
         elif changes["since"] <= view.version:
             view.merge(changes)
@@ -259,8 +258,7 @@ class ViewingClient:
         chat = self._person.get(f"chats/{uri}/")
         if chat.status in {403, 404}:
             return
-        own = own_row(chat.json, self._person.username)  # None where they have left since the chat was read
-        view = self.chats[uri] = View(own["joined_at"] if own else "")
+        view = self.chats[uri] = View()
         more = True
         while more and self.chats.get(uri) is view:
             page = self._person.get(f"chats/{uri}/changes/", since=view.version)

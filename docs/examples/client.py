@@ -17,13 +17,11 @@ Data = dict[str, Any]
 
 @dataclass
 class Chat:
-    """``begins``: the seq from which on all messages are held. Of those before it there may be some. ``joined_at`` is
-    the user's own; None where the chat has so many members that they are not among those it lists."""
+    """``begins``: the seq from which on all messages are held. Of those before it there may be some."""
 
     version: int
     details: Data
     begins: int
-    joined_at: str | None
     members: dict[str, Data] = field(default_factory=dict)
     messages: dict[int, Data] = field(default_factory=dict)
 
@@ -156,8 +154,7 @@ class ChatClient:
         own = next((row for row in changes["members"] if row["username"] == self.me), None)
         if own and own["left"]:
             self.chats.pop(uri, None)
-        elif chat is None or (own and own["joined_at"] != chat.joined_at):
-            self.chats.pop(uri, None)
+        elif chat is None:
             await self._fetch(uri)
         elif changes["since"] > chat.version:
             await self._say(type="resume", id=uri, chat=uri, since=chat.version)
@@ -216,9 +213,8 @@ class ChatClient:
             return
         details = {name: data[name] for name in ("title", "owner", "joinable", "history")}
         last = [data["last_message"]] if data["last_message"] else []
-        joined_at = next((row["joined_at"] for row in data["members"] if row["username"] == self.me), None)
         begins = last[0]["seq"] if last else 1
-        chat = self.chats[data["uri"]] = Chat(data["version"], details, begins, joined_at)
+        chat = self.chats[data["uri"]] = Chat(data["version"], details, begins)
         chat.add_members(data["members"])
         chat.add_messages(last)
 

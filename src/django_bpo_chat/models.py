@@ -211,6 +211,8 @@ class Membership(models.Model):
     left_at = models.DateTimeField(null=True, blank=True)
     first_seq = models.PositiveBigIntegerField(default=1)
     read_seq = models.PositiveBigIntegerField(default=0)
+    returned_version = models.PositiveBigIntegerField(null=True, editable=False)
+    """Of the last coming back; None for who has never been out."""
     muted = models.BooleanField(default=False, db_default=False)
     pinned = models.BooleanField(default=False, db_default=False)
     archived = models.BooleanField(default=False, db_default=False)
@@ -247,6 +249,10 @@ class Membership(models.Model):
     @property
     def is_owner(self) -> bool:
         return self.chat.owner_id == self.user_id
+
+    def has_returned_since(self, version: int) -> bool:
+        """Whether what a client holds that knows the chat up to this version may be other than what the member sees."""
+        return self.returned_version is not None and 0 < version < self.returned_version
 
     @property
     def shown_role(self) -> str:

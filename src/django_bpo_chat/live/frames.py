@@ -128,13 +128,13 @@ async def resume(session: "Session", values: Data) -> None:
     """Page after page, at the pace at which the client reads, until it has all that was there when the last was read.
 
     A page that was read before the user was out must not follow the frame that told them so: it is read again, and
-    refused.
+    refused. Whoever has come back since the version that their client knows begins anew: they may see other messages.
     """
     socket, chat, since = session.socket, values["chat"], values["since"]
     more = True
     while more and not socket.closing:
         left_before = socket.left.get(chat, 0)
-        page, stored_version = await session.perform(READ, chat, _page, chat, since, session.backlog)
+        page, stored_version = await session.perform(READ, chat, _page, session.backlog, values, since)
         if stored_version < left_before:
             socket.left.pop(chat, None)  # a backup has been restored
         elif stored_version < socket.left.get(chat, 0):
@@ -144,11 +144,13 @@ async def resume(session: "Session", values: Data) -> None:
         await socket.flushed()
 
 
-def _page(actor: User, chat: str, since: int, backlog: Backlog) -> tuple[Page, int]:
-    """What answers a resume, and the version that the chat had when the actor was seen to be a member."""
+def _page(actor: User, backlog: Backlog, values: Data, since: int) -> tuple[Page, int]:
+    """What answers a resume from there on, and the version that the chat had when the actor was seen to be a member."""
+    chat = values["chat"]
     member = access.membership(actor, chat)
     version = member.chat.version
-    if not version - MOST_VERSIONS_BEHIND <= since <= version:
+    is_near = version - MOST_VERSIONS_BEHIND <= since <= version
+    if not is_near or member.has_returned_since(values["since"]):
         return Page(wire.frame("reset", {"chat": chat, "version": version}), version, more=False), version
     key = PageKey(chat, since, version, member.first_seq)
     return backlog.page(key, lambda: _read_page(member, since)), version

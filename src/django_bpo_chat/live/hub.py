@@ -228,10 +228,11 @@ class Hub:
         self._tell_leavers(envelope)
         self._recheck_watches(room, {user for user, *_ in envelope["left"]})
         hidden_frame = None
+        returned = _may_have_returned(envelope)
         for first_seq, socket in self._members_here(room):
             if socket.left.get(envelope["chat"], 0) >= envelope["version"]:
                 continue
-            if _may_see(first_seq, envelope):
+            if _may_see(first_seq, envelope) and _key(socket) not in returned:
                 socket.deliver(envelope["frame"])
             else:
                 hidden_frame = hidden_frame or _hidden_frame(envelope)
@@ -492,6 +493,13 @@ class Hub:
 
 def _may_see(first_seq: int, changes: Envelope) -> bool:
     return changes["lowest_seq"] is None or first_seq <= changes["lowest_seq"]
+
+
+def _may_have_returned(changes: Envelope) -> set[str]:
+    """Who may have been out and be in again by several changes that come together: their clients shall resume, and so
+    hear whether they have to begin anew."""
+    is_one = changes["since"] == changes["version"] - 1
+    return set() if is_one else {user for user, _first_seq in changes["joined"]}
 
 
 def _tells_who_types(room: Room) -> bool:

@@ -168,6 +168,7 @@ def admit(change: Change, user: User) -> Membership:
     membership = Membership.objects.of(user).filter(chat=chat).first() or Membership(chat=chat)
     if membership.pk:
         change.hold_account(user)  # as a foreign key does where the row is new
+        membership.returned_version = change.version
     membership.chat, membership.user = chat, user
     membership.role = Membership.Role.MEMBER
     membership.joined_at, membership.left_at = change.time, None
@@ -176,7 +177,8 @@ def admit(change: Change, user: User) -> Membership:
     change.count_members(+1)
     if chat.owner_id is None:
         change.set_details(owner=user)
-    change.save_member(membership, "role", "joined_at", "left_at", "first_seq", "read_seq", *PREFERENCES)
+    fields = ("role", "joined_at", "left_at", "first_seq", "read_seq", "returned_version", *PREFERENCES)
+    change.save_member(membership, *fields)
     change.signal(signals.member_joined, Membership, membership=membership)
     return membership
 

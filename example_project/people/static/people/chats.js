@@ -118,9 +118,7 @@ function take(frame) {
   const chat = state.chats.get(frame.chat);
   if (chat && frame.version <= chat.version) return;
   const own = frame.members.find((row) => row.username === state.me);
-  // Out, or out and in again: then other messages are theirs to see.
-  if (own && (own.left || own.joined_at !== chat?.members.get(state.me)?.joined_at)) drop(frame.chat);
-  if (own?.left) return;
+  if (own?.left) return drop(frame.chat);
   if (!state.chats.has(frame.chat)) fetchChat(frame.chat);
   else if (frame.since > chat.version) resume(chat);
   else {
