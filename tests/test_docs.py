@@ -193,6 +193,7 @@ RUN_BY: dict[str, dict[str, str]] = {
         "Several processes": "test_the_page",
         "# follow.py": "test_a_site_with_habits_of_its_own",
         "The proxy": "test_the_page",
+        "The doctor": "test_the_page",
         "Health": "test_the_probe_of_the_deployment_page_is_answered",
         "Connections to PostgreSQL": "test_the_pool",
         "After a restore": "test_a_restore_as_the_deployment_page_says",

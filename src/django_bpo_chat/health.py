@@ -37,12 +37,17 @@ def check_database() -> None:
 def within(seconds: float, work: Callable[[], Result]) -> Result:
     """What ``work`` returns, from a thread of its own. Raises ``TimeoutError`` where that takes longer: nothing can end
     the thread then, and nobody waits for it."""
-    result: Future[Result] = Future()
-    threading.Thread(target=_settle, args=[result, work], name="bpo-chat-health", daemon=True).start()
     try:
-        return result.result(seconds)
+        return begun(work).result(seconds)
     except FutureTimeout as error:  # before Python 3.11 it is no TimeoutError
         raise TimeoutError from error
+
+
+def begun(work: Callable[[], Result]) -> "Future[Result]":
+    """What ``work`` will have returned, in a thread of its own that does not keep the process from ending."""
+    result: Future[Result] = Future()
+    threading.Thread(target=_settle, args=[result, work], name="bpo-chat-health", daemon=True).start()
+    return result
 
 
 def _settle(result: "Future[Result]", work: Callable[[], Result]) -> None:

@@ -48,11 +48,14 @@ class FromThePage(ExampleProcess):
 
 
 class Nginx(ExampleProcess):
-    def __init__(self, rest: Service, sockets: Service) -> None:
+    """As the page has it, but for a line that somebody has forgotten."""
+
+    def __init__(self, rest: Service, sockets: Service, *, forgotten: str = "") -> None:
         super().__init__()
         self.cwd = self.directory
         [block] = blocks(PAGE, "nginx")
-        site = block.text.replace("listen 80;", f"listen 127.0.0.1:{self.port};")
+        assert forgotten in block.text
+        site = block.text.replace(forgotten, "").replace("listen 80;", f"listen 127.0.0.1:{self.port};")
         for promised, server in (("8000", rest), ("8001", sockets)):
             site = site.replace(f"127.0.0.1:{promised}", f"127.0.0.1:{server.port}")
         folders = "".join(
@@ -127,7 +130,35 @@ def test_the_page(project: Project, environment: Mapping[str, str]) -> None:
         Nginx(rest, sockets) as nginx,
     ):
         chat(nginx)
+        all_is_well(project, environment, nginx)
+        with Nginx(rest, sockets, forgotten="proxy_set_header Upgrade $http_upgrade;") as forgetful:
+            the_socket_is_out_of_order(project, environment, forgetful)
         visitors_are_told_apart(nginx)
+
+
+def all_is_well(project: Project, environment: Mapping[str, str], nginx: Nginx) -> None:
+    told = the_doctor_says(project, environment, nginx)
+    assert {line.split()[0] for line in told} == {"ok"}
+    assert {"rest: It knows whom a token names.", "database: Its isolation level is read committed."} <= {
+        line.partition(" ")[2].strip() for line in told
+    }
+
+
+def the_socket_is_out_of_order(project: Project, environment: Mapping[str, str], nginx: Nginx) -> None:
+    [error, remedy] = [line for line in the_doctor_says(project, environment, nginx) if not line.startswith("ok ")]
+    assert error == "error    socket: The handshake is answered 404, not 101."
+    assert "proxy_set_header Upgrade $http_upgrade;" in remedy
+
+
+def the_doctor_says(project: Project, environment: Mapping[str, str], nginx: Nginx) -> list[str]:
+    [line] = [block.text for block in blocks(PAGE, "sh", below="The doctor")]
+    command = shlex.split(line.replace("http://chat.example.com", nginx.http))
+    done = subprocess.run(
+        [sys.executable, *command[1:]], cwd=project.cwd, env=environment, check=False, stdout=subprocess.PIPE, text=True
+    )
+    told = done.stdout.splitlines()
+    assert done.returncode == any(line.startswith("error") for line in told)
+    return told
 
 
 def visitors_are_told_apart(nginx: Nginx) -> None:
