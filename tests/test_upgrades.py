@@ -204,7 +204,7 @@ def test_what_keeps_writers_out_is_told_from_what_does_not(subtests: pytest.Subt
 MESSAGES = int(os.environ.get("TEST_UPGRADES_MESSAGES", "50000"))
 """The long form has a million."""
 
-SLOWEST_SECONDS = 1
+SLOWEST_SECONDS = 0.5
 SENT_BEFORE_AND_AFTER = 10
 
 
@@ -295,8 +295,8 @@ def test_nobody_waits_for_a_migration(subtests: pytest.Subtests, many_messages: 
                 began = time.monotonic()
                 run(migration, before, migration.apply)
                 took = time.monotonic() - began
+            if name in later:
+                run(migration, before, migration.unapply)
             print(f"{name}: {took:.2f} s; {len(sender.seconds)} sent, the slowest in {max(sender.seconds):.2f} s")
             assert sender.errors == []
             assert max(sender.seconds) < SLOWEST_SECONDS
-            if name in later:
-                run(migration, before, migration.unapply)
