@@ -206,6 +206,10 @@ RUN_BY: dict[str, dict[str, str]] = {
         "A page of the site": "test_a_page_of_the_site",
         "A page on another origin": "test_a_page_on_another_origin",
     },
+    "hardening.md": {
+        "Settings": "test_each_line_of_the_settings_is_asked_for",
+        "What visitors meet": "test_visitors_meet_what_the_page_says",
+    },
     "lifecycle.md": {
         "sh": "test_the_commands_of_the_lifecycle_page",
         "pycon": "test_the_export_of_the_lifecycle_page",

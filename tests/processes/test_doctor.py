@@ -113,7 +113,7 @@ def test_without_redis_each_part_that_needs_it_says_so(environment: dict[str, st
 
 
 @on_postgres
-@pytest.mark.parametrize("fault", ["stop", "freeze"])
+@pytest.mark.parametrize("fault", ["kill", "freeze"])
 def test_without_the_database_the_other_parts_are_tried_all_the_same(
     environment: dict[str, str], postgres: Postgres, fault: str
 ) -> None:
