@@ -132,12 +132,12 @@ def safe() -> dict[str, Migration]:
 
     later = models.Q(edited_at=None) | models.Q(edited_at__gte=models.F("created_at"))
     return {
-        "a column that may be empty": future(AddField("message", "note", models.TextField(null=True))),
+        "a column that may be empty": future(AddField("message", "future_note", models.TextField(null=True))),
         "columns with a default": future(
-            AddField("message", "is_loud", models.BooleanField(db_default=False)),
-            AddField("message", "tone", models.CharField(max_length=9, db_default="plain")),
-            AddField("message", "weight", models.IntegerField(db_default=1)),
-            AddField("message", "tags", models.JSONField(db_default=[])),
+            AddField("message", "future_is_loud", models.BooleanField(db_default=False)),
+            AddField("message", "future_tone", models.CharField(max_length=9, db_default="plain")),
+            AddField("message", "future_weight", models.IntegerField(db_default=1)),
+            AddField("message", "future_tags", models.JSONField(db_default=[])),
         ),
         "an index": future(
             postgres.AddIndexConcurrently("message", models.Index(fields=["edited_at"], name="future_index")),
@@ -166,22 +166,28 @@ def unsafe() -> dict[str, Migration]:
 
     check = models.CheckConstraint(condition=models.Q(seq__gte=0), name="future_check")
     return {
-        "an index, while nobody writes": future(AddIndex("message", models.Index(fields=["edited_at"], name="future"))),
+        "an index, while nobody writes": future(
+            AddIndex("message", models.Index(fields=["edited_at"], name="future_index"))
+        ),
         "a constraint, looked at at once": future(AddConstraint("message", check)),
         "and in the transaction that adds it": future(
             postgres.AddConstraintNotValid("message", check), postgres.ValidateConstraint("message", check.name)
         ),
         "a column that the release before leaves out": future(
-            AddField("message", "is_loud", models.BooleanField(default=False))
+            AddField("message", "future_is_loud", models.BooleanField(default=False))
         ),
         "a default that is another one in each row": future(
-            AddField("message", "seen_at", models.DateTimeField(db_default=ClockTime()))
+            AddField("message", "future_seen_at", models.DateTimeField(db_default=ClockTime()))
         ),
-        "a column with a constraint": future(AddField("message", "weight", models.PositiveIntegerField(db_default=1))),
+        "a column with a constraint": future(
+            AddField("message", "future_weight", models.PositiveIntegerField(db_default=1))
+        ),
         "another type": future(AlterField("message", "text", models.CharField(max_length=4000, blank=True))),
-        "a column with an index": future(AddField("message", "note", models.IntegerField(null=True, db_index=True))),
+        "a column with an index": future(
+            AddField("message", "future_note", models.IntegerField(null=True, db_index=True))
+        ),
         "a column with a foreign key": future(
-            AddField("message", "topic", models.ForeignKey("bpo_chat.chat", models.CASCADE, null=True))
+            AddField("message", "future_topic", models.ForeignKey("bpo_chat.chat", models.CASCADE, null=True))
         ),
         "a column less than the release before writes": future(RemoveField("message", "client_id")),
     }

@@ -93,6 +93,15 @@ def test_all_parts_of_a_site_that_works_are_ok(
         assert list(redis.scan_iter("*doctor*")) == []
 
 
+def test_nothing_is_left_in_a_layer_that_keeps_messages(environment: dict[str, str], valkey: Valkey) -> None:
+    command = [sys.executable, "manage.py", "chat_doctor"]
+    site_of_it = example_environment(**environment, **site("core_layer"))
+    told = subprocess.run(command, cwd=EXAMPLE_PROJECT, env=site_of_it, check=True, stdout=subprocess.PIPE, text=True)
+    assert "channel layer: RedisChannelLayer brings a message to two channels" in told.stdout
+    with Redis(port=valkey.port) as redis:
+        assert list(redis.scan_iter()) == []
+
+
 def test_what_a_site_does_not_have_is_no_error(database: str) -> None:
     diagnosis = examine({"DATABASE_URL": database})
     assert diagnosis.code == 0

@@ -14,7 +14,7 @@ from tests.services import Postgres, Valkey
 
 pytestmark = pytest.mark.processes
 
-ANSWERS_WITHIN = 2 * health.SECONDS + 1
+ANSWERS_WITHIN = 2 * health.SECONDS + 3
 
 PROBES = 20
 

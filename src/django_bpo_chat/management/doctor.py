@@ -40,6 +40,8 @@ SECONDS = 10
 STEP_SECONDS = 4
 """A step on the way has so long: so it is known which one it was that took too long."""
 
+SETTLE_SECONDS = 0.2
+
 SOCKET_PATH = "/ws/v1/chat/"
 MOST_BYTES = 64 * 1024
 COUNTERS, COUNTS = 8, 25
@@ -221,6 +223,13 @@ async def _relayed(layer: Any) -> float:
         for channel in channels:
             with suppress(Exception):
                 await _soon(layer.group_discard(group, channel))
+        await _settled()
+
+
+async def _settled() -> None:
+    """Some layers still tell Redis what has been heard, by a task of their own. Others have one that never ends."""
+    if others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others, timeout=SETTLE_SECONDS)
 
 
 async def _soon(work: Any) -> Any:
