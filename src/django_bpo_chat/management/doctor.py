@@ -442,7 +442,13 @@ INSIDE = [
 
 
 def outside(visit: Visit, *, has_socket: bool = True) -> list[Part]:
-    found = [Part("rest", visit.rest, "See whether the address is right, and its certificate, and the server runs.")]
+    found = [
+        Part(
+            "rest",
+            visit.rest,
+            "See whether django_bpo_chat.urls is mounted, the address right, and its certificate, and the server runs.",
+        )
+    ]
     if has_socket:
         found.append(
             Part(
