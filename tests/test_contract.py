@@ -96,6 +96,7 @@ URLS: list[tuple[str, str, Any, int]] = [
     ("PUT", "blocks/mabel", None, 204),
     ("DELETE", "blocks/otis", None, 204),
     ("GET", "people", None, 200),
+    ("GET", "health", None, 200),
 ]
 """All there are, without their slashes; what stands in braces is the test's."""
 

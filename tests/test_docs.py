@@ -193,6 +193,8 @@ RUN_BY: dict[str, dict[str, str]] = {
         "Several processes": "test_the_page",
         "# follow.py": "test_a_site_with_habits_of_its_own",
         "The proxy": "test_the_page",
+        "The doctor": "test_the_page",
+        "Health": "test_the_probe_of_the_deployment_page_is_answered",
         "Connections to PostgreSQL": "test_the_pool",
         "After a restore": "test_a_restore_as_the_deployment_page_says",
     },
@@ -203,6 +205,10 @@ RUN_BY: dict[str, dict[str, str]] = {
     "existing-sites.md": {
         "A page of the site": "test_a_page_of_the_site",
         "A page on another origin": "test_a_page_on_another_origin",
+    },
+    "hardening.md": {
+        "Settings": "test_each_line_of_the_settings_is_asked_for",
+        "What visitors meet": "test_visitors_meet_what_the_page_says",
     },
     "lifecycle.md": {
         "sh": "test_the_commands_of_the_lifecycle_page",

@@ -211,7 +211,7 @@ class Membership(models.Model):
     left_at = models.DateTimeField(null=True, blank=True)
     first_seq = models.PositiveBigIntegerField(default=1)
     read_seq = models.PositiveBigIntegerField(default=0)
-    returned_version = models.PositiveBigIntegerField(null=True, editable=False)
+    returned_version = models.BigIntegerField(null=True, editable=False)
     """Of the last coming back; None for who has never been out."""
     muted = models.BooleanField(default=False, db_default=False)
     pinned = models.BooleanField(default=False, db_default=False)

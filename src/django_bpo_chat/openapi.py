@@ -123,8 +123,8 @@ class Operation:
 
     ``body`` names inputs by their class, or by their key in ``BPO_CHAT["SERIALIZERS"]``; of several, either will do.
     ``examples`` are bodies by what they say. ``form`` is the schema of a body that is a form with a file. A ``public``
-    one asks nobody who they are. ``errors`` are the statuses with which it may be refused, besides those that go
-    without saying.
+    one asks nobody who they are, and an ``unconditional`` one nothing at all. ``errors`` are the statuses with which it
+    may be refused, besides those that go without saying.
     """
 
     id: str
@@ -138,6 +138,7 @@ class Operation:
     form: Dict | None = None
     errors: tuple[int, ...] = ()
     public: bool = False
+    unconditional: bool = False
 
     @property
     def page(self) -> Page | None:
@@ -145,6 +146,8 @@ class Operation:
 
     def refusals(self, names_something: bool) -> list[int]:
         """The statuses with which it may be refused, with or without parameters in its path."""
+        if self.unconditional:
+            return [503]
         asking = () if self.public else (401, 403)
         looking_up = (404,) if names_something else ()
         reading = (400, 411, 413, 415) if self.body or self.form else ()

@@ -289,3 +289,11 @@ class SearchResult(Shape):
         child=serializers.ListField(child=NumberField(), min_length=2, max_length=2),
         help_text="Places in the snippet, each from where it begins to where it has ended, in characters of Unicode.",
     )
+
+
+class Health(Shape):
+    """That requests can be served."""
+
+    example = {"status": "ok"}
+
+    status = TextField(help_text="`ok`.")

@@ -24,10 +24,10 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 from .adapter import get_adapter
 from .conf import chat_settings
 from .events import Envelope, witnesses
-from .live.consumers import SUBPROTOCOL
 from .live.routing import websocket_urlpatterns
 from .tokens import new_refresh_token
 from .users import User
+from .wire import SUBPROTOCOL
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -23,6 +23,9 @@ MAX_BYTES = 64 * 1024
 
 MAX_DEPTH = 32
 
+SUBPROTOCOL = "bpo-chat.v1"
+"""What this is called in the handshake of a socket."""
+
 Dict = dict[str, Any]
 
 

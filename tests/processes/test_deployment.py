@@ -48,11 +48,14 @@ class FromThePage(ExampleProcess):
 
 
 class Nginx(ExampleProcess):
-    def __init__(self, rest: Service, sockets: Service) -> None:
+    """As the page has it, but for a line that somebody has forgotten."""
+
+    def __init__(self, rest: Service, sockets: Service, *, forgotten: str = "") -> None:
         super().__init__()
         self.cwd = self.directory
         [block] = blocks(PAGE, "nginx")
-        site = block.text.replace("listen 80;", f"listen 127.0.0.1:{self.port};")
+        assert forgotten in block.text
+        site = block.text.replace(forgotten, "").replace("listen 80;", f"listen 127.0.0.1:{self.port};")
         for promised, server in (("8000", rest), ("8001", sockets)):
             site = site.replace(f"127.0.0.1:{promised}", f"127.0.0.1:{server.port}")
         folders = "".join(
@@ -127,7 +130,42 @@ def test_the_page(project: Project, environment: Mapping[str, str]) -> None:
         Nginx(rest, sockets) as nginx,
     ):
         chat(nginx)
+        all_is_well(project, environment, nginx)
+        with Nginx(rest, sockets, forgotten="proxy_set_header Upgrade $http_upgrade;") as forgetful:
+            the_socket_is_out_of_order(project, environment, forgetful)
         visitors_are_told_apart(nginx)
+
+
+def all_is_well(project: Project, environment: Mapping[str, str], nginx: Nginx) -> None:
+    told = the_doctor_says(project, environment, nginx)
+    assert {line.split()[0] for line in told} == {"ok"}
+    assert "ok       rest: It knows whom a token names." in told
+    assert told[-1].startswith("ok       socket: It lets in whom a token names")
+
+
+def the_socket_is_out_of_order(project: Project, environment: Mapping[str, str], nginx: Nginx) -> None:
+    *others, error, remedy = the_doctor_says(project, environment, nginx)
+    assert {line.split()[0] for line in others} == {"ok"}
+    assert error == "error    socket: The handshake is answered 404, not 101."
+    assert "proxy_set_header Upgrade $http_upgrade;" in remedy
+
+
+def the_doctor_says(project: Project, environment: Mapping[str, str], nginx: Nginx) -> list[str]:
+    """Of all but the settings, which checks of their own are about."""
+    [block] = blocks(PAGE, "sh", below="The doctor")
+    line = block.text.replace("http://chat.example.com", nginx.http).removeprefix("python ")
+    done = subprocess.run(
+        [sys.executable, *shlex.split(line)],
+        cwd=project.cwd,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    print(done.stdout)
+    told = done.stdout.splitlines()
+    assert done.returncode == any(each.startswith("error") for each in told)
+    return told[next(place for place, each in enumerate(told) if each.startswith("ok       versions")) :]
 
 
 def visitors_are_told_apart(nginx: Nginx) -> None:

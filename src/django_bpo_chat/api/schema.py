@@ -23,6 +23,7 @@ from .pagination import KeysetPagination
 from .uploads import FIELD
 
 CHATS, MEMBERS, MESSAGES, FILES, READING, PEOPLE = "Chats", "Members", "Messages", "Files", "Reading", "People"
+SITE = "Site"
 
 CHANGED_NOTHING = "Done again, it changes nothing."
 NOTHING: dict[str, Any] = {"type": "object", "maxProperties": 0}
@@ -268,6 +269,16 @@ describe(
                 {200: Page(shapes.ChatUser)},
                 "Those to whom one may write.",
                 query=PeopleQuery,
+            )
+        },
+        views.HealthView: {
+            "GET": Operation(
+                "get_health",
+                SITE,
+                "Whether requests can be served",
+                {200: shapes.Health},
+                "For load balancers. It asks nobody who they are.",
+                unconditional=True,
             )
         },
     }

@@ -33,4 +33,5 @@ urlpatterns = [
     re_path(r"^blocks/?$", views.BlocksView.as_view(), name="blocks"),
     re_path(r"^blocks/(?P<username>[^/]+)/?$", views.BlockView.as_view(), name="block"),
     re_path(r"^people/?$", views.PeopleView.as_view(), name="people"),
+    re_path(r"^health/?$", views.HealthView.as_view(), name="health"),
 ]

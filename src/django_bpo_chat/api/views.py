@@ -7,6 +7,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,6 +16,7 @@ from .. import access, operations, search, wire
 from ..conf import chat_settings
 from ..downloads import file_response
 from ..exceptions import NotFound
+from ..health import check_database
 from ..http import Anything, ChatAPIView, absolute_url
 from ..models import Row
 from ..rates import spend
@@ -318,6 +321,30 @@ class PeopleView(ListView):
     def get(self, request: Request) -> Response:
         beginning = self.parse_query(PeopleQuery)["q"]
         return self.page(access.people(self.user, beginning), lambda rows: [wire.user(row) for row in rows])
+
+
+class HealthView(ChatAPIView):
+    """Whether this process can serve requests, for whoever shares them out. It answers anybody, in whatever they accept
+    and however often they ask, and does not tell what is wrong."""
+
+    content_negotiation_class = Anything
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        return []
+
+    def get_permissions(self) -> list[BasePermission]:
+        return []
+
+    def check_throttles(self, request: Request) -> None:
+        pass
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        return {**super().default_response_headers, "Cache-Control": "no-store"}
+
+    def get(self, request: Request) -> Response:
+        check_database()
+        return Response({"status": "ok"})
 
 
 def _neighbour(request: Request, **bound: int | None) -> str | None:

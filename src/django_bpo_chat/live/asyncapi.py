@@ -16,7 +16,7 @@ from ..exceptions import CloseCode
 from ..json_schema import Dict, Schemas
 from ..serializers import FlagField, NumberField, TextField
 from ..shapes import ADDRESS, HANDLE, Changes, ChatUser, Message, Preferences, ReadMark, Shape
-from .consumers import SUBPROTOCOL
+from ..wire import SUBPROTOCOL
 from .frames import FRAMES, HelloInput, IdField
 
 MEDIA_TYPE = "application/vnd.aai.asyncapi+json;version=3.0.0"

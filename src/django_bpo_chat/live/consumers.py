@@ -18,8 +18,6 @@ from .session import Session
 from .sockets import Send, Socket
 from .timeouts import within
 
-SUBPROTOCOL = "bpo-chat.v1"
-
 
 class ChatConsumer(AsyncConsumer):
     """All chats of one user on one socket; the contract's live door.
@@ -48,7 +46,7 @@ class ChatConsumer(AsyncConsumer):
     async def _accept(self, reader: Reader) -> None:
         """To refuse is to accept and then close: only so does the close code reach the client."""
         await reader.event()
-        subprotocol = SUBPROTOCOL if SUBPROTOCOL in self.scope.get("subprotocols", ()) else None
+        subprotocol = wire.SUBPROTOCOL if wire.SUBPROTOCOL in self.scope.get("subprotocols", ()) else None
         await self.send({"type": "websocket.accept", "subprotocol": subprotocol})
         if has_token_in_url(self.scope):
             raise Refused(CloseCode.NOT_AUTHENTICATED)
