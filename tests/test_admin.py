@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from django_bpo_chat import operations
 from django_bpo_chat.admin import LISTED_ROWS
-from django_bpo_chat.models import Ban, Chat, Invite, Membership, Message
+from django_bpo_chat.models import Ban, Block, Chat, Invite, Membership, Message, Report
 from tests.clients import Connect
 from tests.moderator import Moderator, membership, message
 from tests.person import HANDLES_ARE_GIVEN, Person
@@ -50,6 +50,25 @@ def test_each_row_is_on_a_list_and_has_a_page_that_shows_people_by_their_handles
         assert wali.username in text
         assert wali.email not in text
         assert "<b>Picnic" not in text and "<i>Hello" not in text
+
+
+@pytest.mark.parametrize("model", [*ROWS, Ban, Invite, Report, Block])
+def test_the_first_column_of_a_list_opens_the_row(
+    ines: Moderator, wali: Person, mabel: Person, otis: Person, model: type[Model]
+) -> None:
+    uri = wali.start(mabel)
+    mabel.send(uri)
+    wali.report(uri, 1)
+    wali.ban(uri, otis)
+    wali.block(otis)
+    wali.invite(uri)
+    text = ines.get(model, "changelist").content.decode()
+    rows = list(model._default_manager.all())
+    assert rows
+    for row in rows:
+        [cell] = re.findall(rf'<th [^>]*><a href="{ines.page(model, "change", row)}">(.*?)</a></th>', text)
+        assert cell and "<a" not in cell
+        assert ines.get(model, "change", row).status_code == 200
 
 
 def test_what_a_deleted_user_wrote_is_shown(ines: Moderator, wali: Person, mabel: Person) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from contextlib import suppress
 from typing import Any
@@ -238,6 +239,24 @@ def test_a_report_is_shown_with_all_that_it_takes_to_judge(ines: Moderator, wali
         for hidden in (wali.email, mabel.email, "<u>Spam", "<i>first", "<b>Picnic"):
             assert hidden not in text
     assert " last" in page and " last" not in lists.split("</thead>")[1]
+
+
+def test_the_list_says_what_is_open_and_who_has_resolved_the_rest(ines: Moderator, wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    for seq in range(1, 4):
+        mabel.send(uri)
+        wali.report(uri, seq)
+    olga = Moderator("olga")
+    first, second, _third = Report.objects.order_by("id")
+    ines.act("resolve", [first])
+    olga.act("resolve", [second])
+    olga.user.delete()
+    states = re.findall(r'<td class="field-state">(.*?)</td>', ines.get(Report, "changelist").content.decode())
+    assert [re.sub(r"<.*?>", "", state) for state in states] == [
+        "open",
+        "resolved",
+        f"resolved by {ines.person.username}",
+    ]
 
 
 def test_a_search_finds_reports_by_chat_and_by_who_wrote(ines: Moderator, wali: Person, mabel: Person) -> None:

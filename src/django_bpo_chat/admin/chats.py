@@ -145,9 +145,13 @@ class InviteAdmin(RowsAdmin):
 
     actions = ("revoke",)
     fields = ("chat_page", "created_by_handle", "created_at", "expires_at", "max_uses", "uses")
-    list_display = fields
+    list_display = ("name", *fields[1:])
     list_select_related = ("chat", "created_by")
     search_help_text = _("The uri of a chat, or the handle of who made them. Without it the newest invites are listed.")
+
+    @admin.display(description=_("chat"))
+    def name(self, invite: Invite) -> str:
+        return str(invite.chat)
 
     @admin.display(description=_("chat"))
     def chat_page(self, invite: Invite) -> str:

@@ -54,9 +54,13 @@ class MembershipAdmin(WorkAdmin, ExportAdmin, RowsOfAccountsAdmin):
     export_about = _("All that this person has said and chosen, in all chats, personal ones included, and their email.")
     works = (DeleteMessages,)
     fields = ("user_handle", "chat_page", "standing", "joined_at", "left_at", "first_seq", "read_seq")
-    list_display = ("user_handle", "chat_page", "standing", "joined_at", "left_at")
+    list_display = ("name", "chat_page", "standing", "joined_at", "left_at")
     list_select_related = ("chat", "user")
     search_help_text = _("The uri of a chat, or a handle, or both. Without it the newest memberships are listed.")
+
+    @admin.display(description=_("user"))
+    def name(self, membership: Membership) -> str:
+        return handle(membership.user)
 
     @admin.display(description=_("user"))
     def user_handle(self, membership: Membership) -> str | None:
@@ -112,9 +116,13 @@ class BanAdmin(RowsOfAccountsAdmin):
 
     actions = ("lift",)
     fields = ("user_handle", "chat_page", "banned_by_handle", "banned_at")
-    list_display = fields
+    list_display = ("name", *fields[1:])
     list_select_related = ("chat", "user", "banned_by")
     search_help_text = _("The uri of a chat, or a handle, or both. Without it the newest bans are listed.")
+
+    @admin.display(description=_("user"))
+    def name(self, ban: Ban) -> str:
+        return handle(ban.user)
 
     @admin.display(description=_("user"))
     def user_handle(self, ban: Ban) -> str | None:

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.db.models import Q
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
@@ -30,8 +31,8 @@ class ReportAdmin(RowsAdmin):
         *("created_at", "resolved_at", "resolved_by_handle"),
     )
     list_display = (
-        *("message_page", "beginning", "author_handle", "reporter_handle", "beginning_of_reason"),
-        *("created_at", "is_open"),
+        *("name", "beginning", "author_handle", "reporter_handle", "beginning_of_reason"),
+        *("created_at", "state"),
     )
     list_select_related = ("message__chat", "message__author", "reporter", "resolved_by")
     ordering = ("-is_open", "-id")
@@ -39,6 +40,10 @@ class ReportAdmin(RowsAdmin):
         "The uri of a chat, also with a message's number behind it, or the handle of an author. Without it the open"
         " reports are listed first."
     )
+
+    @admin.display(description=_("message"))
+    def name(self, report: Report) -> str:
+        return str(report.message)
 
     @admin.display(description=_("chat"))
     def chat_page(self, report: Report) -> str:
@@ -71,6 +76,14 @@ class ReportAdmin(RowsAdmin):
     @admin.display(description=_("reported by"))
     def reporter_handle(self, report: Report) -> str | None:
         return self.person_link(report.reporter)
+
+    @admin.display(description=_("state"))
+    def state(self, report: Report) -> str:
+        if report.is_open:
+            return _t("open")
+        if report.resolved_by is None:
+            return _t("resolved")
+        return format_html(_t("resolved by {}"), self.person_link(report.resolved_by))
 
     @admin.display(description=_("resolved by"))
     def resolved_by_handle(self, report: Report) -> str | None:
@@ -108,10 +121,14 @@ class BlockAdmin(RowsOfAccountsAdmin):
     """Who blocks whom, which is for them to say: it is shown and goes along with an account."""
 
     fields = ("blocker_handle", "blocked_handle", "created_at")
-    list_display = fields
+    list_display = ("name", *fields[1:])
     list_select_related = ("blocker", "blocked")
     search_fields = ("blocker",)
     search_help_text = _("The handle of either. Without it the newest blocks are listed.")
+
+    @admin.display(description=_("blocked by"))
+    def name(self, block: Block) -> str:
+        return handle(block.blocker)
 
     @admin.display(description=_("blocked by"))
     def blocker_handle(self, block: Block) -> str | None:

@@ -36,7 +36,10 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic for type
 
 
 class RowsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for type checkers only
-    """Rows to look at. Whoever may change them may act on them, which never is to save or to delete a row as such."""
+    """Rows to look at. Whoever may change them may act on them, which never is to save or to delete a row as such.
+
+    The first column of a list opens the row, so it is no link to something else.
+    """
 
     list_per_page = 50
     ordering: ClassVar[Any] = ("-id",)
