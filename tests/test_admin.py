@@ -22,7 +22,7 @@ from django_bpo_chat import operations
 from django_bpo_chat.admin import LISTED_ROWS
 from django_bpo_chat.models import Ban, Block, Chat, Invite, Membership, Message, Report
 from tests.clients import Connect
-from tests.moderator import Moderator, membership, message
+from tests.moderator import Moderator, hidden, membership, message
 from tests.person import HANDLES_ARE_GIVEN, Person
 from tests.servers import example_environment
 
@@ -97,12 +97,8 @@ def test_a_chats_page_leads_to_its_members_and_messages(ines: Moderator, wali: P
 
 def test_a_site_may_show_no_messages(ines: Moderator, wali: Person) -> None:
     chat = Chat.objects.get(uri=wali.start())
-    message_admin = type(admin.site.get_model_admin(Message))
-    admin.site.unregister(Message)
-    try:
+    with hidden(Message):
         assert ines.get(Chat, "change", chat).status_code == 200
-    finally:
-        admin.site.register(Message, message_admin)
 
 
 # Who may
