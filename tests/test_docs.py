@@ -239,6 +239,7 @@ RUN_BY: dict[str, dict[str, str]] = {
     "testing.md": {
         "Testing": "test_a_site_with_nothing_else_installed_mounts_migrates_and_chats",
         "With Django's test runner": "test_a_site_with_nothing_else_installed_mounts_migrates_and_chats",
+        "# mysite/test_settings.py": "test_the_tests_of_a_site_with_allauth",
         "# pytest.ini": "test_the_tests_of_a_site_with_allauth",
         "With pytest": "test_the_fixtures_of_the_testing_page",
     },
