@@ -279,7 +279,7 @@ def test_a_report_is_resolved_once_and_the_log_says_by_whom(ines: Moderator, wal
     row = the(uri)
     assert (row.is_open, row.resolved_by) == (False, ines.user)
     assert row.resolved_at is not None
-    assert Moderator("olga").act("resolve", [row]) == []
+    assert Moderator("olga").act("resolve", [row]) == ["There was nothing left to do."]
     assert the(uri).resolved_by == ines.user
     [entry] = LogEntry.objects.all()
     assert (entry.user, entry.get_change_message()) == (ines.user, "Resolved")
@@ -316,7 +316,7 @@ def test_what_its_author_has_deleted_is_resolved_by_a_deletion(ines: Moderator, 
     assert "lottery" not in ines.get(Report, "change", the(uri)).content.decode()
     assert ines.act("delete", [the(uri)]) == ["Deleted, a tombstone is left: 1"]
     assert not the(uri).is_open
-    assert Moderator("olga").act("delete", [the(uri)]) == []
+    assert Moderator("olga").act("delete", [the(uri)]) == ["There was nothing left to do."]
 
 
 def test_the_author_of_a_reported_message_is_banned(ines: Moderator, wali: Person, mabel: Person, otis: Person) -> None:
@@ -331,7 +331,7 @@ def test_the_author_of_a_reported_message_is_banned(ines: Moderator, wali: Perso
     assert wali.chat(uri)["owner"] == wali.username
     [ban] = Ban.objects.all()
     assert (ban.user, ban.banned_by) == (mabel.user, None)
-    assert Moderator("olga").act("ban", [the(uri)]) == []
+    assert Moderator("olga").act("ban", [the(uri)]) == ["There was nothing left to do."]
 
 
 def test_a_ban_that_cannot_be_is_told_and_resolves_nothing(
@@ -346,7 +346,9 @@ def test_a_ban_that_cannot_be_is_told_and_resolves_nothing(
     otis.user.delete()
     done, *refused = ines.act("ban", [the(direct), the(group), the(uri)])
     assert done == "Banned from the chat: 1"
-    assert sorted(text.partition(" 1: ")[0] for text in refused) == ["Not found.", "You may not do this."]
+    assert sorted(refused) == sorted(
+        [f"{group} #1: This is not there any more.", f"{direct} #1: This is not possible in a personal chat."]
+    )
     assert [the(chat).is_open for chat in (direct, group, uri)] == [True, True, False]
 
 

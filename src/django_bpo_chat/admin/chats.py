@@ -85,7 +85,7 @@ class ChatAdmin(WorkAdmin, ExportAdmin):
     search_help_text = _("The uri of a chat, or the handle of a member. Without it the last changed chats are listed.")
 
     @admin.display(description=_("owner"))
-    def owner_handle(self, chat: Chat) -> str | None:
+    def owner_handle(self, chat: Chat) -> str:
         return self.person_link(chat.owner)
 
     @admin.display(description=_("members"))
@@ -158,7 +158,7 @@ class InviteAdmin(RowsAdmin):
         return self.chat_link(invite.chat)
 
     @admin.display(description=_("created by"))
-    def created_by_handle(self, invite: Invite) -> str | None:
+    def created_by_handle(self, invite: Invite) -> str:
         return self.person_link(invite.created_by)
 
     @admin.action(description=_("Revoke"), permissions=["act"])

@@ -62,8 +62,11 @@ class MembershipAdmin(WorkAdmin, ExportAdmin, RowsOfAccountsAdmin):
     def name(self, membership: Membership) -> str:
         return handle(membership.user)
 
+    def told_name(self, row: Membership) -> str:
+        return _member_in_chat(row)
+
     @admin.display(description=_("user"))
-    def user_handle(self, membership: Membership) -> str | None:
+    def user_handle(self, membership: Membership) -> str:
         return self.person_link(membership.user)
 
     @admin.display(description=_("chat"))
@@ -124,8 +127,11 @@ class BanAdmin(RowsOfAccountsAdmin):
     def name(self, ban: Ban) -> str:
         return handle(ban.user)
 
+    def told_name(self, row: Ban) -> str:
+        return _member_in_chat(row)
+
     @admin.display(description=_("user"))
-    def user_handle(self, ban: Ban) -> str | None:
+    def user_handle(self, ban: Ban) -> str:
         return self.person_link(ban.user)
 
     @admin.display(description=_("chat"))
@@ -133,7 +139,7 @@ class BanAdmin(RowsOfAccountsAdmin):
         return self.chat_link(ban.chat)
 
     @admin.display(description=_("banned by"))
-    def banned_by_handle(self, ban: Ban) -> str | None:
+    def banned_by_handle(self, ban: Ban) -> str:
         return self.person_link(ban.banned_by)
 
     @admin.action(description=_("Lift the ban"), permissions=["act"])
@@ -146,6 +152,10 @@ class BanAdmin(RowsOfAccountsAdmin):
 
     def of_people(self, queryset: Any, people: Iterable[User]) -> Any:
         return queryset.filter(user__in=people)
+
+
+def _member_in_chat(row: Membership | Ban) -> str:
+    return _t("%(user)s in %(chat)s") % {"user": handle(row.user), "chat": row.chat}
 
 
 def _ban(membership: Membership) -> bool:

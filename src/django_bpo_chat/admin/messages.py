@@ -46,7 +46,7 @@ class MessageAdmin(RowsAdmin):
         return self.chat_link(message.chat)
 
     @admin.display(description=_("author"))
-    def author_handle(self, message: Message) -> str | None:
+    def author_handle(self, message: Message) -> str:
         return self.person_link(message.author)
 
     @admin.display(description=_("text"))
@@ -54,7 +54,7 @@ class MessageAdmin(RowsAdmin):
         return beginning_of(message)
 
     @admin.display(description=_("files"))
-    def files(self, message: Message) -> str | None:
+    def files(self, message: Message) -> str:
         return file_links(self, message)
 
     @admin.display(description=_("files"))
@@ -102,13 +102,13 @@ def beginning_of(message: Message) -> str:
     return Truncator(message.text or ", ".join(file.name for file in message.attachments.all())).chars(80)
 
 
-def file_links(model_admin: RowsAdmin, message: Message) -> str | None:
+def file_links(model_admin: RowsAdmin, message: Message) -> str:
     """Each by its name, type and size."""
     links = [
         (_file_link(model_admin, file), file.content_type, filesizeformat(file.size))
         for file in message.attachments.all()
     ]
-    return format_html_join(mark_safe("<br>"), "{} ({}, {})", links) or None
+    return format_html_join(mark_safe("<br>"), "{} ({}, {})", links) or model_admin.get_empty_value_display()
 
 
 def _file_link(model_admin: RowsAdmin, file: Attachment) -> str:

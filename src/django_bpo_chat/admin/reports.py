@@ -54,7 +54,7 @@ class ReportAdmin(RowsAdmin):
         return self.link(str(report.message), Message, "change", quote(report.message_id))
 
     @admin.display(description=_("author"))
-    def author_handle(self, report: Report) -> str | None:
+    def author_handle(self, report: Report) -> str:
         return self.person_link(report.message.author)
 
     @admin.display(description=_("text"))
@@ -66,7 +66,7 @@ class ReportAdmin(RowsAdmin):
         return beginning_of(report.message)
 
     @admin.display(description=_("files"))
-    def files(self, report: Report) -> str | None:
+    def files(self, report: Report) -> str:
         return file_links(self, report.message)
 
     @admin.display(description=_("reason"))
@@ -74,7 +74,7 @@ class ReportAdmin(RowsAdmin):
         return Truncator(report.reason).chars(80)
 
     @admin.display(description=_("reported by"))
-    def reporter_handle(self, report: Report) -> str | None:
+    def reporter_handle(self, report: Report) -> str:
         return self.person_link(report.reporter)
 
     @admin.display(description=_("state"))
@@ -86,7 +86,7 @@ class ReportAdmin(RowsAdmin):
         return format_html(_t("resolved by {}"), self.person_link(report.resolved_by))
 
     @admin.display(description=_("resolved by"))
-    def resolved_by_handle(self, report: Report) -> str | None:
+    def resolved_by_handle(self, report: Report) -> str:
         return self.person_link(report.resolved_by)
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -131,11 +131,11 @@ class BlockAdmin(RowsOfAccountsAdmin):
         return handle(block.blocker)
 
     @admin.display(description=_("blocked by"))
-    def blocker_handle(self, block: Block) -> str | None:
+    def blocker_handle(self, block: Block) -> str:
         return self.person_link(block.blocker)
 
     @admin.display(description=_("blocked"))
-    def blocked_handle(self, block: Block) -> str | None:
+    def blocked_handle(self, block: Block) -> str:
         return self.person_link(block.blocked)
 
     def in_chat(self, queryset: Any, chat: Chat, rest: str) -> Any:
