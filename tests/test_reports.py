@@ -259,6 +259,27 @@ def test_the_list_says_what_is_open_and_who_has_resolved_the_rest(ines: Moderato
     ]
 
 
+def test_a_report_says_what_has_become_of_the_message_since_then(
+    ines: Moderator, wali: Person, mabel: Person, otis: Person
+) -> None:
+    uri = wali.start(mabel, otis)
+    mabel.send(uri, "Win the lottery")
+    wali.report(uri, 1)
+    mabel.edit(uri, 1, "Win a car")
+    otis.report(uri, 1)
+
+    def shown() -> list[str]:
+        pages = [ines.get(Report, "change", the(uri, person)).content.decode() for person in (otis, wali)]
+        text = ines.get(Report, "changelist").content.decode()
+        listed = re.findall(r'<td class="field-since_then">(.*?)</td>', text)
+        assert all(f'<div class="readonly">{each}</div>' in page for each, page in zip(listed, pages, strict=True))
+        return listed
+
+    assert shown() == ["-", "edited"]
+    mabel.erase(uri, 1)
+    assert shown() == ["deleted", "deleted"]
+
+
 def test_a_search_finds_reports_by_chat_and_by_who_wrote(ines: Moderator, wali: Person, mabel: Person) -> None:
     uri, other = wali.start(mabel), wali.start(mabel)
     for chat in (uri, other):

@@ -27,11 +27,11 @@ class ReportAdmin(RowsAdmin):
 
     actions = ("resolve", "delete", "ban")
     fields = (
-        *("chat_page", "message_page", "author_handle", "text", "files", "reporter_handle", "reason"),
+        *("chat_page", "message_page", "author_handle", "text", "files", "since_then", "reporter_handle", "reason"),
         *("created_at", "resolved_at", "resolved_by_handle"),
     )
     list_display = (
-        *("name", "beginning", "author_handle", "reporter_handle", "beginning_of_reason"),
+        *("name", "beginning", "since_then", "author_handle", "reporter_handle", "beginning_of_reason"),
         *("created_at", "state"),
     )
     list_select_related = ("message__chat", "message__author", "reporter", "resolved_by")
@@ -68,6 +68,16 @@ class ReportAdmin(RowsAdmin):
     @admin.display(description=_("files"))
     def files(self, report: Report) -> str:
         return file_links(self, report.message)
+
+    @admin.display(description=_("since then"))
+    def since_then(self, report: Report) -> str:
+        """What has become of the message that was reported, where it is not the one that is shown."""
+        message = report.message
+        if message.is_deleted:
+            return _t("deleted")
+        if message.edited_at != report.message_edited_at:
+            return _t("edited")
+        return self.get_empty_value_display()
 
     @admin.display(description=_("reason"))
     def beginning_of_reason(self, report: Report) -> str:
