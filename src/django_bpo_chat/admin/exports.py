@@ -65,7 +65,7 @@ class ExportAdmin(RowsAdmin):
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
-            "title": _t("Export"),
+            "title": self.title_of(_t("Export")),
             "opts": self.opts,
             "action": self.page_url(self.model, "export"),
             "back": self.page_url(self.model, "changelist"),

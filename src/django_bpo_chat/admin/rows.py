@@ -14,9 +14,10 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _t
 
-from ..exceptions import DATABASE_AWAY, ChatError, NotAllowed, NotFound, Unavailable
+from ..exceptions import DATABASE_AWAY, ChatError, NotAllowed, NotFound, Text, Unavailable
 from ..models import Ban, Chat
 from ..users import User, handle, users_with_handles
 
@@ -141,6 +142,10 @@ class RowsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for type
         return str(row)
 
     # Showing
+
+    def title_of(self, title: Text) -> str:
+        """Of a page of these rows' own: what is done there, and with what."""
+        return f"{capfirst(self.opts.verbose_name_plural)}: {title}"
 
     def chat_link(self, chat: Chat) -> str:
         return self.link(str(chat), Chat, "change", quote(chat.pk))
