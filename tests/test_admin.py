@@ -71,6 +71,20 @@ def test_the_first_column_of_a_list_opens_the_row(
         assert ines.get(model, "change", row).status_code == 200
 
 
+@pytest.mark.parametrize("model", ROWS)
+def test_labels_are_words_and_what_is_not_there_is_a_dash(
+    ines: Moderator, wali: Person, mabel: Person, model: type[Model]
+) -> None:
+    uri = wali.start_direct(mabel)
+    mabel.send(uri)
+    mabel.user.delete()
+    [row] = model._default_manager.all()
+    listed, page = ines.get(model, "changelist").content.decode(), ines.get(model, "change", row).content.decode()
+    labels = re.findall(r"<(?:label|span)>([^<]+)", page + listed)
+    assert len(labels) > 8 and not re.search(r"\b(Uri|[Ss]eq)\b", " ".join(labels))
+    assert not re.search(r">\s*None\s*<", page + listed)
+
+
 def test_what_a_deleted_user_wrote_is_shown(ines: Moderator, wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     mabel.send(uri, "Hello world")

@@ -69,7 +69,7 @@ class ChatAdmin(WorkAdmin, ExportAdmin):
     works = (Prune,)
     editable_fields = ("title", "joinable", "history")
     fields = (
-        "uri",
+        "address",
         "kind",
         *editable_fields,
         "owner_handle",
@@ -78,11 +78,15 @@ class ChatAdmin(WorkAdmin, ExportAdmin):
         "created_at",
         "changed_at",
     )
-    list_display = ("uri", "kind", "title", "owner_handle", "member_count", "last_seq", "changed_at")
+    list_display = ("address", "kind", "title", "owner_handle", "members_link", "messages_link", "changed_at")
     list_select_related = ("owner",)
     ordering = ("-changed_at", "-id")
     search_fields = ("uri",)
     search_help_text = _("The uri of a chat, or the handle of a member. Without it the last changed chats are listed.")
+
+    @admin.display(description=_("URI"))
+    def address(self, chat: Chat) -> str:
+        return chat.uri
 
     @admin.display(description=_("owner"))
     def owner_handle(self, chat: Chat) -> str:

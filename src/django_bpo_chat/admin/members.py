@@ -53,7 +53,7 @@ class MembershipAdmin(WorkAdmin, ExportAdmin, RowsOfAccountsAdmin):
     actions = ("remove", "ban", "delete_messages", "export")
     export_about = _("All that this person has said and chosen, in all chats, personal ones included, and their email.")
     works = (DeleteMessages,)
-    fields = ("user_handle", "chat_page", "standing", "joined_at", "left_at", "first_seq", "read_seq")
+    fields = ("user_handle", "chat_page", "standing", "joined_at", "left_at", "sees_from", "has_read")
     list_display = ("name", "chat_page", "standing", "joined_at", "left_at")
     list_select_related = ("chat", "user")
     search_help_text = _("The uri of a chat, or a handle, or both. Without it the newest memberships are listed.")
@@ -76,6 +76,14 @@ class MembershipAdmin(WorkAdmin, ExportAdmin, RowsOfAccountsAdmin):
     @admin.display(description=_("role"))
     def standing(self, membership: Membership) -> str:
         return _t("owner") if membership.is_owner else membership.get_role_display()
+
+    @admin.display(description=_("sees from message"))
+    def sees_from(self, membership: Membership) -> int:
+        return membership.first_seq
+
+    @admin.display(description=_("has read up to message"))
+    def has_read(self, membership: Membership) -> int:
+        return membership.read_seq
 
     @admin.action(description=_("Remove from the chat"), permissions=["act"])
     def remove(self, request: HttpRequest, queryset: Any) -> None:

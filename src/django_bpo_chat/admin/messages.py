@@ -29,7 +29,7 @@ class MessageAdmin(RowsAdmin):
     """Texts and files are read only. A deletion leaves a tombstone, as everywhere."""
 
     actions = ("delete",)
-    fields = ("chat_page", "seq", "author_handle", "text", "files", "created_at", "edited_at", "deleted_at")
+    fields = ("chat_page", "number", "author_handle", "text", "files", "created_at", "edited_at", "deleted_at")
     list_display = ("name", "author_handle", "beginning", "file_count", "created_at", "edited_at", "deleted_at")
     list_select_related = ("chat", "author")
     search_help_text = _(
@@ -44,6 +44,10 @@ class MessageAdmin(RowsAdmin):
     @admin.display(description=_("chat"))
     def chat_page(self, message: Message) -> str:
         return self.chat_link(message.chat)
+
+    @admin.display(description=_("number"))
+    def number(self, message: Message) -> int:
+        return message.seq
 
     @admin.display(description=_("author"))
     def author_handle(self, message: Message) -> str:
