@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
@@ -23,6 +25,17 @@ def membership(uri: str, person: Person) -> Membership:
 
 def message(uri: str, seq: int = 1) -> Message:
     return Message.objects.get(chat__uri=uri, seq=seq)
+
+
+@contextmanager
+def hidden(model: type[Model]) -> Iterator[None]:
+    """On a site that has taken its rows out of the admin."""
+    model_admin = type(admin.site.get_model_admin(model))
+    admin.site.unregister(model)
+    try:
+        yield
+    finally:
+        admin.site.register(model, model_admin)
 
 
 class Moderator:

@@ -20,9 +20,9 @@ from django.utils import timezone
 
 from django_bpo_chat import operations
 from django_bpo_chat.admin import LISTED_ROWS
-from django_bpo_chat.models import Ban, Chat, Invite, Membership, Message
+from django_bpo_chat.models import Ban, Block, Chat, Invite, Membership, Message, Report
 from tests.clients import Connect
-from tests.moderator import Moderator, membership, message
+from tests.moderator import Moderator, hidden, membership, message
 from tests.person import HANDLES_ARE_GIVEN, Person
 from tests.servers import example_environment
 
@@ -52,6 +52,39 @@ def test_each_row_is_on_a_list_and_has_a_page_that_shows_people_by_their_handles
         assert "<b>Picnic" not in text and "<i>Hello" not in text
 
 
+@pytest.mark.parametrize("model", [*ROWS, Ban, Invite, Report, Block])
+def test_the_first_column_of_a_list_opens_the_row(
+    ines: Moderator, wali: Person, mabel: Person, otis: Person, model: type[Model]
+) -> None:
+    uri = wali.start(mabel)
+    mabel.send(uri)
+    wali.report(uri, 1)
+    wali.ban(uri, otis)
+    wali.block(otis)
+    wali.invite(uri)
+    text = ines.get(model, "changelist").content.decode()
+    rows = list(model._default_manager.all())
+    assert rows
+    for row in rows:
+        [cell] = re.findall(rf'<th [^>]*><a href="{ines.page(model, "change", row)}">(.*?)</a></th>', text)
+        assert cell and "<a" not in cell
+        assert ines.get(model, "change", row).status_code == 200
+
+
+@pytest.mark.parametrize("model", ROWS)
+def test_labels_are_words_and_what_is_not_there_is_a_dash(
+    ines: Moderator, wali: Person, mabel: Person, model: type[Model]
+) -> None:
+    uri = wali.start_direct(mabel)
+    mabel.send(uri)
+    mabel.user.delete()
+    [row] = model._default_manager.all()
+    listed, page = ines.get(model, "changelist").content.decode(), ines.get(model, "change", row).content.decode()
+    labels = re.findall(r"<(?:label|span)>([^<]+)", page + listed)
+    assert len(labels) > 8 and not re.search(r"\b(Uri|[Ss]eq)\b", " ".join(labels))
+    assert not re.search(r">\s*None\s*<", page + listed)
+
+
 def test_what_a_deleted_user_wrote_is_shown(ines: Moderator, wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     mabel.send(uri, "Hello world")
@@ -78,12 +111,8 @@ def test_a_chats_page_leads_to_its_members_and_messages(ines: Moderator, wali: P
 
 def test_a_site_may_show_no_messages(ines: Moderator, wali: Person) -> None:
     chat = Chat.objects.get(uri=wali.start())
-    message_admin = type(admin.site.get_model_admin(Message))
-    admin.site.unregister(Message)
-    try:
+    with hidden(Message):
         assert ines.get(Chat, "change", chat).status_code == 200
-    finally:
-        admin.site.register(Message, message_admin)
 
 
 # Who may
@@ -245,13 +274,13 @@ def test_members_and_who_has_left_are_banned_and_the_log_says_by_whom(
     refused = membership(personal, mabel)
     done, told = ines.act("ban", [refused, *chosen])
     assert done == "Banned from the chat: 2"
-    assert told == f"You may not do this. 1: {refused}"
+    assert told == f"{mabel.username} in {personal}: This is not possible in a personal chat."
     assert [person.patch(f"chats/{uri}/", {}).status for person in (wali, mabel)] == [404, 404]
     chat = otis.chat(uri)
     assert (chat["member_count"], chat["owner"]) == (1, otis.username)
     assert {(ban.user, ban.banned_by) for ban in Ban.objects.all()} == {(wali.user, None), (mabel.user, None)}
     assert sorted(ines.log()) == sorted((str(row), "Banned from the chat") for row in chosen)
-    assert Moderator("olga").act("ban", chosen) == []
+    assert Moderator("olga").act("ban", chosen) == ["There was nothing left to do."]
 
 
 @pytest.mark.parametrize("atomic", [False, True], ids=["each", "ATOMIC_REQUESTS"])
@@ -262,11 +291,13 @@ def test_what_is_refused_is_told_and_the_rest_is_done(
     uri, personal = wali.start(mabel, otis), wali.start_direct(mabel)
     otis.leave(uri)
     refused = [membership(personal, wali), membership(personal, mabel)]
-    gone = membership(uri, otis)
-    done, *others = ines.act("remove", [*refused, gone, membership(uri, mabel)])
+    done, *others = ines.act("remove", [*refused, membership(uri, otis), membership(uri, mabel)])
     assert done == "Removed from the chat: 1"
-    assert {text.partition(" 1: ")[2] for text in others} >= {str(gone)}
-    assert any(text.startswith("You may not do this. 2: ") for text in others)
+    assert f"{otis.username} in {uri}: This is not there any more." in others
+    assert set(others) & {
+        f"{one.username} in {personal}, {other.username} in {personal}: This is not possible in a personal chat."
+        for one, other in ((wali, mabel), (mabel, wali))
+    }
     assert wali.chat(personal)["member_count"] == 2
     assert [row["username"] for row in wali.chat(uri)["members"]] == [wali.username]
     assert ines.log() == [(str(membership(uri, mabel)), "Removed from the chat")]
@@ -295,7 +326,7 @@ def test_a_chat_that_is_not_to_be_had_is_told_and_the_rest_is_done(
     monkeypatch.setattr(operations, "remove_member", Waiting())
     assert ines.act("remove", [first, second, third]) == [
         "Removed from the chat: 2",
-        f"Not available at the moment. Try again. 1: {second}",
+        f"{mabel.username} in {second.chat}: Not available at the moment. Try again.",
     ]
     assert list(Membership.objects.present().of(mabel.user)) == [second]
     assert [name for name, _ in ines.log()] == [str(first), str(third)]
@@ -354,7 +385,7 @@ def test_a_tombstone_is_not_deleted_again(ines: Moderator, wali: Person) -> None
     wali.send(uri)
     wali.erase(uri, 1)
     before = wali.chat(uri)
-    assert ines.act("delete", [message(uri)]) == []
+    assert ines.act("delete", [message(uri)]) == ["There was nothing left to do."]
     assert (wali.chat(uri), ines.log()) == (before, [])
 
 

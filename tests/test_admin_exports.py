@@ -16,8 +16,8 @@ from django.db import OperationalError, connections
 from django.test import AsyncClient, Client
 
 from django_bpo_chat import exports
-from django_bpo_chat.models import Chat, Membership
-from tests.moderator import Moderator, membership
+from django_bpo_chat.models import Chat, Membership, Message
+from tests.moderator import Moderator, hidden, membership
 from tests.person import Person
 
 pytestmark = [pytest.mark.users, pytest.mark.django_db, pytest.mark.usefixtures("own_folder")]
@@ -92,6 +92,16 @@ def test_it_takes_all_that_shows_what_is_in_it(wali: Person, model: Any, missing
     otto.user.user_permissions.remove(otto.user.user_permissions.get(codename=missing))
     assert export(otto, row).status_code == 403
     assert b'value="export"' not in otto.get(model, "changelist").content
+
+
+@pytest.mark.parametrize("model", [Chat, Membership])
+def test_a_site_that_shows_no_messages_exports_none(ines: Moderator, wali: Person, model: Any) -> None:
+    wali.send(wali.start())
+    row = model.objects.get()
+    with hidden(Message):
+        assert b'value="export"' not in ines.get(model, "changelist").content
+        assert export(ines, row).status_code == 403
+    downloaded(export(ines, row))
 
 
 @pytest.mark.parametrize("row", ["", "0", "x", "-1", "9" * 30, "\0", "1.5"])

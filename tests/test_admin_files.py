@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib import admin
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_bpo_chat.models import Message, Report
-from tests.moderator import Moderator, message
+from tests.moderator import Moderator, hidden, message
 from tests.person import Person
 from tests.pictures import picture
 from tests.servers import logged_errors
@@ -67,12 +66,8 @@ def test_a_reported_picture_without_a_text_is_judged_from_the_report(
     assert '<td class="field-beginning">beach.png</td>' in listed(ines, Report)
     page = ines.get(Report, "change", Report.objects.get()).content.decode()
     assert f'href="{url(message(uri), file["id"])}"' in page
-    message_admin = type(admin.site.get_model_admin(Message))
-    admin.site.unregister(Message)
-    try:
+    with hidden(Message):
         page = ines.get(Report, "change", Report.objects.get()).content.decode()
-    finally:
-        admin.site.register(Message, message_admin)
     assert "beach.png" in page and "/files/" not in page
 
 

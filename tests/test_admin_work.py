@@ -107,6 +107,7 @@ def test_old_messages_of_chosen_chats_are_deleted(ines: Moderator, wali: Person)
     wali.send(uris[0], "New")
     asked = opened(ines, "prune", the(uris[0]), the(uris[1]))
     assert asked.stage == "ask"
+    assert all(uri in asked.text for uri in uris[:2]) and uris[2] not in asked.text
     plan = asked.send(days="30")
     assert (plan.stage, plan.counted) == ("plan", 6)
     assert all(uri in plan.text for uri in uris[:2]) and uris[2] not in plan.text

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Group, Permission
+from django.core.cache import cache
+from django.utils import timezone
 
-from django_bpo_chat.models import Chat
 from tests.fixtures import Configure
 from tests.person import Person, only_with
 from tests.test_docs import DOCS, file
@@ -54,13 +56,37 @@ def test_some_join_by_an_address(name_adapter: NameAdapter, wali: Person, mabel:
     mabel.join(uri)
 
 
-def test_two_chats_a_day(name_adapter: NameAdapter, wali: Person) -> None:
+@pytest.fixture
+def allowance(name_adapter: NameAdapter) -> Iterator[None]:
+    """Two chats a day, of which nothing has been counted yet."""
+    cache.clear()
     name_adapter(COOKBOOK, "mysite/allowance.py")
+    yield
+    cache.clear()
+
+
+@pytest.mark.usefixtures("allowance")
+def test_two_chats_a_day(wali: Person, mabel: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     for status in (201, 201, 403):
         assert wali.post("chats/", {}).status == status
-    chat = Chat.objects.latest("pk")
-    Chat.objects.filter(pk=chat.pk).update(created_at=chat.created_at.replace(year=2020))
+    mabel.start()
+    tomorrow = timezone.now() + timedelta(days=1)
+    monkeypatch.setattr(timezone, "now", lambda: tomorrow)
     assert wali.post("chats/", {}).status == 201
+
+
+@pytest.mark.usefixtures("allowance")
+def test_two_chats_a_day_are_two_personal_ones_too(wali: Person, mabel: Person, otis: Person) -> None:
+    others = [mabel, otis, Person("ines")]
+    assert [wali.post("chats/", {"username": other.username}).status for other in others] == [201, 201, 403]
+    assert wali.post("chats/", {"username": mabel.username}).status == 200
+
+
+@pytest.mark.usefixtures("allowance")
+def test_two_chats_a_day_are_two_also_for_whoever_leaves_them(wali: Person) -> None:
+    for _ in range(2):
+        wali.leave(wali.start())
+    assert wali.post("chats/", {}).status == 403
 
 
 def test_words_that_nobody_should_read(name_adapter: NameAdapter, wali: Person) -> None:

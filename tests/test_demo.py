@@ -30,6 +30,8 @@ def test_the_page_answers_and_the_printed_log_in_works(demo_database: str) -> No
     with Demo(DATABASE_URL=demo_database) as demo:
         said = demo.log.read_text()
         assert f"{demo.http}/" in said
+        for printed in re.findall(r"http://\S+", said):
+            assert httpx.get(printed, follow_redirects=True).status_code == 200, printed
         emails = re.findall(r"\S+@\S+", said)
         [password] = re.findall(r"^ *password +(\S+)$", said, re.MULTILINE)
 
@@ -75,5 +77,5 @@ def test_a_port_that_is_taken_is_named(demo_database: str) -> None:
             check=False,
         )
     assert second.returncode == 1
-    assert str(demo.port) in second.stderr
+    assert str(demo.port) in second.stderr and "--port" in second.stderr
     assert "Traceback" not in second.stderr

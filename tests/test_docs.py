@@ -13,12 +13,13 @@ import os
 import pkgutil
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -244,6 +245,7 @@ RUN_BY: dict[str, dict[str, str]] = {
     "testing.md": {
         "Testing": "test_a_site_with_nothing_else_installed_mounts_migrates_and_chats",
         "With Django's test runner": "test_a_site_with_nothing_else_installed_mounts_migrates_and_chats",
+        "# mysite/test_settings.py": "test_the_tests_of_a_site_with_allauth",
         "# pytest.ini": "test_the_tests_of_a_site_with_allauth",
         "With pytest": "test_the_fixtures_of_the_testing_page",
     },
@@ -1018,9 +1020,10 @@ def send_as_mabel(demo: Demo, text: str) -> None:
             mabel.post(f"chats/{chat['uri']}/messages/", json={"message": text}).raise_for_status()
 
 
-@pytest.mark.processes
-def test_the_python_client_of_the_readme(demo: Demo, tmp_path: Path) -> None:
-    script = tmp_path / "listen.py"
+@contextmanager
+def listening(demo: Demo, folder: Path) -> Iterator[Any]:
+    """The client of the README, which has said hello."""
+    script = folder / "listen.py"
     script.write_text(file(README, "listen.py").replace("127.0.0.1:8000", f"127.0.0.1:{demo.port}"))
     client = subprocess.Popen(
         overheard(str(script)),
@@ -1032,11 +1035,36 @@ def test_the_python_client_of_the_readme(demo: Demo, tmp_path: Path) -> None:
     try:
         assert client.stdout
         assert client.stdout.readline() == "otis: Hello world\n"
-        send_as_mabel(demo, "Hello Otis")
-        assert client.stdout.readline() == "mabel: Hello Otis\n"
+        yield client
     finally:
         client.kill()
         print(client.communicate()[1])
+
+
+@pytest.mark.processes
+def test_the_python_client_of_the_readme(demo: Demo, tmp_path: Path) -> None:
+    with listening(demo, tmp_path) as client:
+        send_as_mabel(demo, "Hello Otis")
+        assert client.stdout.readline() == "mabel: Hello Otis\n"
+        client.send_signal(signal.SIGINT)
+        assert (client.wait(10), client.stderr.read()) == (0, "")
+
+
+@pytest.mark.processes
+def test_the_python_client_of_the_readme_ends_with_its_token(tmp_path: Path) -> None:
+    (tmp_path / "hasty.py").write_text(
+        "from datetime import timedelta\n"
+        "from config.settings import *\n"
+        'SIMPLE_JWT["ACCESS_TOKEN_LIFETIME"] = timedelta(seconds=5)\n'
+    )
+    path = os.pathsep.join([str(tmp_path), python_path()])
+    database = f"sqlite:///{tmp_path / 'demo.sqlite3'}"
+    with (
+        Demo(DATABASE_URL=database, DJANGO_SETTINGS_MODULE="hasty", PYTHONPATH=path) as demo,
+        listening(demo, tmp_path) as client,
+    ):
+        assert (client.wait(20), client.stderr.read()) == (0, "")
+        assert "4401" in client.stdout.read()
 
 
 chromium = test_browser.chromium

@@ -103,8 +103,9 @@ def test_a_site_with_nothing_else_installed_mounts_migrates_and_chats(project: P
     for block in blocks(README, "python", below=INTEGRATION):
         project.write(block.text)
     project.follow([block for block in blocks(DOCS / "testing.md", "python") if '["TEST"]' in block.text])
-    project.write(file(DOCS / "testing.md", "mysite/tests.py"))
+    for name in ("test_settings.py", "tests.py"):
+        project.write(file(DOCS / "testing.md", f"mysite/{name}"))
     assert "no issues" in project.run("python manage.py check --fail-level WARNING")
     assert "django_bpo_chat" not in project.run("python manage.py makemigrations --check --dry-run")
     project.run("python manage.py migrate --verbosity 0")
-    assert "Ran 3 tests" in project.run("python manage.py test --verbosity 2 2>&1")
+    assert "Ran 3 tests" in project.run("python manage.py test --settings mysite.test_settings 2>&1")

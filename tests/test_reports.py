@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -269,6 +270,45 @@ def test_a_report_is_shown_with_all_that_it_takes_to_judge(ines: Moderator, wali
     assert " last" in page and " last" not in lists.split("</thead>")[1]
 
 
+def test_the_list_says_what_is_open_and_who_has_resolved_the_rest(ines: Moderator, wali: Person, mabel: Person) -> None:
+    uri = wali.start(mabel)
+    for seq in range(1, 4):
+        mabel.send(uri)
+        wali.report(uri, seq)
+    olga = Moderator("olga")
+    first, second, _third = Report.objects.order_by("id")
+    ines.act("resolve", [first])
+    olga.act("resolve", [second])
+    olga.user.delete()
+    states = re.findall(r'<td class="field-state">(.*?)</td>', ines.get(Report, "changelist").content.decode())
+    assert [re.sub(r"<.*?>", "", state) for state in states] == [
+        "open",
+        "resolved",
+        f"resolved by {ines.person.username}",
+    ]
+
+
+def test_a_report_says_what_has_become_of_the_message_since_then(
+    ines: Moderator, wali: Person, mabel: Person, otis: Person
+) -> None:
+    uri = wali.start(mabel, otis)
+    mabel.send(uri, "Win the lottery")
+    wali.report(uri, 1)
+    mabel.edit(uri, 1, "Win a car")
+    otis.report(uri, 1)
+
+    def shown() -> list[str]:
+        pages = [ines.get(Report, "change", the(uri, person)).content.decode() for person in (otis, wali)]
+        text = ines.get(Report, "changelist").content.decode()
+        listed = re.findall(r'<td class="field-since_then">(.*?)</td>', text)
+        assert all(f'<div class="readonly">{each}</div>' in page for each, page in zip(listed, pages, strict=True))
+        return listed
+
+    assert shown() == ["-", "edited"]
+    mabel.erase(uri, 1)
+    assert shown() == ["deleted", "deleted"]
+
+
 def test_a_search_finds_reports_by_chat_and_by_who_wrote(ines: Moderator, wali: Person, mabel: Person) -> None:
     uri, other = wali.start(mabel), wali.start(mabel)
     for chat in (uri, other):
@@ -289,7 +329,7 @@ def test_a_report_is_resolved_once_and_the_log_says_by_whom(ines: Moderator, wal
     row = the(uri)
     assert (row.is_open, row.resolved_by) == (False, ines.user)
     assert row.resolved_at is not None
-    assert Moderator("olga").act("resolve", [row]) == []
+    assert Moderator("olga").act("resolve", [row]) == ["There was nothing left to do."]
     assert the(uri).resolved_by == ines.user
     [entry] = LogEntry.objects.all()
     assert (entry.user, entry.get_change_message()) == (ines.user, "Resolved")
@@ -326,7 +366,7 @@ def test_what_its_author_has_deleted_is_resolved_by_a_deletion(ines: Moderator, 
     assert "lottery" not in ines.get(Report, "change", the(uri)).content.decode()
     assert ines.act("delete", [the(uri)]) == ["Deleted, a tombstone is left: 1"]
     assert not the(uri).is_open
-    assert Moderator("olga").act("delete", [the(uri)]) == []
+    assert Moderator("olga").act("delete", [the(uri)]) == ["There was nothing left to do."]
 
 
 def test_the_author_of_a_reported_message_is_banned(ines: Moderator, wali: Person, mabel: Person, otis: Person) -> None:
@@ -341,7 +381,7 @@ def test_the_author_of_a_reported_message_is_banned(ines: Moderator, wali: Perso
     assert wali.chat(uri)["owner"] == wali.username
     [ban] = Ban.objects.all()
     assert (ban.user, ban.banned_by) == (mabel.user, None)
-    assert Moderator("olga").act("ban", [the(uri)]) == []
+    assert Moderator("olga").act("ban", [the(uri)]) == ["There was nothing left to do."]
 
 
 def test_a_ban_that_cannot_be_is_told_and_resolves_nothing(
@@ -356,7 +396,9 @@ def test_a_ban_that_cannot_be_is_told_and_resolves_nothing(
     otis.user.delete()
     done, *refused = ines.act("ban", [the(direct), the(group), the(uri)])
     assert done == "Banned from the chat: 1"
-    assert sorted(text.partition(" 1: ")[0] for text in refused) == ["Not found.", "You may not do this."]
+    assert sorted(refused) == sorted(
+        [f"{group} #1: This is not there any more.", f"{direct} #1: This is not possible in a personal chat."]
+    )
     assert [the(chat).is_open for chat in (direct, group, uri)] == [True, True, False]
 
 

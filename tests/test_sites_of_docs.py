@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
@@ -124,8 +125,8 @@ class Site(Project):
             self.follow(blocks(QUICKSTART, *LANGUAGES, below=section))
         self.write(talk())
 
-    def shell(self, script: str) -> str:
-        return self.run(f"python manage.py shell --no-imports -c {shlex.quote(script)}").strip()
+    def shell(self, script: str, *options: str) -> str:
+        return self.run(shlex.join(["python", "manage.py", "shell", "--no-imports", *options, "-c", script])).strip()
 
     def check(self) -> None:
         assert "no issues (0 silenced)" in self.run("python manage.py check --fail-level=WARNING")
@@ -468,9 +469,15 @@ def test_the_tests_of_a_site_with_allauth(site: Site) -> None:
     site.begin()
     *settings, _ = section(ALLAUTH, "The settings")
     site.follow(settings)
+    own = "from django.conf import settings\nprint(settings.BPO_CHAT)"
+    before = ast.literal_eval(site.shell(own))
     [database] = [block for block in blocks(TESTING, "python") if '["TEST"]' in block.text]
-    site.follow([database, *section(TESTING, "With Django's test runner", "python")])
-    assert "Ran 3 tests" in site.run("python manage.py test 2>&1")
+    site.follow([database])
+    site.write(file(TESTING, "mysite/test_settings.py"))
+    assert before and ast.literal_eval(site.shell(own, "--settings=mysite.test_settings")) == {**before, "RATES": None}
+    [tests, command] = section(TESTING, "With Django's test runner")
+    site.follow([tests])
+    assert "Ran 3 tests" in site.run(f"{command.text.strip()} 2>&1")
     printed = site.follow(section(TESTING, "With pytest"))
     assert "1 passed" in printed[-1]
 

@@ -139,7 +139,7 @@ Given = TypeVar("Given", bound=Sized)
 def _something(given: Given) -> Given:
     """Raises REST framework's ``ValidationError`` for nothing."""
     if not given:
-        raise serializers.ValidationError(_("Nothing of this can be changed."))
+        raise serializers.ValidationError(_("Nothing is given that can be changed."))
     return given
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from tests.hearsay import Hearsay
@@ -107,6 +108,30 @@ def test_a_text_typed_in_one_window_appears_in_the_other(chromium: Browser, tmp_
             assert {text: window.count(text) for text in texts} == dict.fromkeys(texts, 1)
             assert window.is_still_the_same_page
             assert not window.complaints
+
+
+def test_a_message_with_nothing_but_files_shows_their_names(chromium: Browser, tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path / 'demo.sqlite3'}"
+    with Demo(DATABASE_URL=database, MEDIA_ROOT=str(tmp_path / "media")) as demo:
+        mabel = Window(chromium, demo.http)
+        mabel.log_in("mabel")
+        mabel.open("Picnic on Saturday")
+        send_files(demo, mabel.page.url.partition("#")[2], "<b>list.txt", "train.txt")
+        shown = "📎 <b>list.txt, train.txt"
+        mabel.wait_for(shown)
+        mabel.page.locator("#chats .preview").get_by_text(f"otis: {shown}", exact=True).wait_for()
+        assert not mabel.complaints
+
+
+def send_files(demo: Demo, uri: str, *names: str) -> None:
+    """As Otis, without a text."""
+    with httpx.Client(base_url=f"{demo.http}/api/v1/") as otis:
+        form = {"email": "otis@example.com", "password": "password123"}
+        tokens = otis.post("users/login/", json=form).raise_for_status().json()
+        otis.headers["Authorization"] = f"Bearer {tokens['access']}"
+        sent = [otis.post(f"chats/{uri}/attachments/", files={"file": (name, b"Lemonade")}) for name in names]
+        body = {"message": "", "attachments": [each.raise_for_status().json()["id"] for each in sent]}
+        otis.post(f"chats/{uri}/messages/", json=body).raise_for_status()
 
 
 def test_the_api_is_shown_and_can_be_tried(chromium: Browser, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ class ChatAdmin(WorkAdmin, ExportAdmin):
     works = (Prune,)
     editable_fields = ("title", "joinable", "history")
     fields = (
-        "uri",
+        "address",
         "kind",
         *editable_fields,
         "owner_handle",
@@ -78,14 +78,18 @@ class ChatAdmin(WorkAdmin, ExportAdmin):
         "created_at",
         "changed_at",
     )
-    list_display = ("uri", "kind", "title", "owner_handle", "member_count", "last_seq", "changed_at")
+    list_display = ("address", "kind", "title", "owner_handle", "members_link", "messages_link", "changed_at")
     list_select_related = ("owner",)
     ordering = ("-changed_at", "-id")
     search_fields = ("uri",)
     search_help_text = _("The uri of a chat, or the handle of a member. Without it the last changed chats are listed.")
 
+    @admin.display(description=_("URI"))
+    def address(self, chat: Chat) -> str:
+        return chat.uri
+
     @admin.display(description=_("owner"))
-    def owner_handle(self, chat: Chat) -> str | None:
+    def owner_handle(self, chat: Chat) -> str:
         return self.person_link(chat.owner)
 
     @admin.display(description=_("members"))
@@ -145,16 +149,20 @@ class InviteAdmin(RowsAdmin):
 
     actions = ("revoke",)
     fields = ("chat_page", "created_by_handle", "created_at", "expires_at", "max_uses", "uses")
-    list_display = fields
+    list_display = ("name", *fields[1:])
     list_select_related = ("chat", "created_by")
     search_help_text = _("The uri of a chat, or the handle of who made them. Without it the newest invites are listed.")
+
+    @admin.display(description=_("chat"))
+    def name(self, invite: Invite) -> str:
+        return str(invite.chat)
 
     @admin.display(description=_("chat"))
     def chat_page(self, invite: Invite) -> str:
         return self.chat_link(invite.chat)
 
     @admin.display(description=_("created by"))
-    def created_by_handle(self, invite: Invite) -> str | None:
+    def created_by_handle(self, invite: Invite) -> str:
         return self.person_link(invite.created_by)
 
     @admin.action(description=_("Revoke"), permissions=["act"])

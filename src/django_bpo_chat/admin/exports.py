@@ -34,8 +34,11 @@ class ExportAdmin(RowsAdmin):
         return [path("export/", view, name=self.url_name("export")), *super().get_urls()]
 
     def has_export_permission(self, request: HttpRequest) -> bool:
-        """What is in the file is what these permissions show."""
-        return all(self.is_permitted(request, "view", model) for model in (Chat, Membership, Message))
+        """What is in the file is what the pages of these show, so the site has to have them."""
+        return all(
+            self.admin_site.is_registered(model) and self.is_permitted(request, "view", model)
+            for model in (Chat, Membership, Message)
+        )
 
     export_about: ClassVar[Text]
     """What is in the file."""
@@ -62,7 +65,7 @@ class ExportAdmin(RowsAdmin):
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
-            "title": _t("Export"),
+            "title": self.title_of(_t("Export")),
             "opts": self.opts,
             "action": self.page_url(self.model, "export"),
             "back": self.page_url(self.model, "changelist"),

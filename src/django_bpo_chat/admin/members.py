@@ -53,13 +53,20 @@ class MembershipAdmin(WorkAdmin, ExportAdmin, RowsOfAccountsAdmin):
     actions = ("remove", "ban", "delete_messages", "export")
     export_about = _("All that this person has said and chosen, in all chats, personal ones included, and their email.")
     works = (DeleteMessages,)
-    fields = ("user_handle", "chat_page", "standing", "joined_at", "left_at", "first_seq", "read_seq")
-    list_display = ("user_handle", "chat_page", "standing", "joined_at", "left_at")
+    fields = ("user_handle", "chat_page", "standing", "joined_at", "left_at", "sees_from", "has_read")
+    list_display = ("name", "chat_page", "standing", "joined_at", "left_at")
     list_select_related = ("chat", "user")
     search_help_text = _("The uri of a chat, or a handle, or both. Without it the newest memberships are listed.")
 
     @admin.display(description=_("user"))
-    def user_handle(self, membership: Membership) -> str | None:
+    def name(self, membership: Membership) -> str:
+        return handle(membership.user)
+
+    def told_name(self, row: Membership) -> str:
+        return _member_in_chat(row)
+
+    @admin.display(description=_("user"))
+    def user_handle(self, membership: Membership) -> str:
         return self.person_link(membership.user)
 
     @admin.display(description=_("chat"))
@@ -69,6 +76,14 @@ class MembershipAdmin(WorkAdmin, ExportAdmin, RowsOfAccountsAdmin):
     @admin.display(description=_("role"))
     def standing(self, membership: Membership) -> str:
         return _t("owner") if membership.is_owner else membership.get_role_display()
+
+    @admin.display(description=_("sees from message"))
+    def sees_from(self, membership: Membership) -> int:
+        return membership.first_seq
+
+    @admin.display(description=_("has read up to message"))
+    def has_read(self, membership: Membership) -> int:
+        return membership.read_seq
 
     @admin.action(description=_("Remove from the chat"), permissions=["act"])
     def remove(self, request: HttpRequest, queryset: Any) -> None:
@@ -112,12 +127,19 @@ class BanAdmin(RowsOfAccountsAdmin):
 
     actions = ("lift",)
     fields = ("user_handle", "chat_page", "banned_by_handle", "banned_at")
-    list_display = fields
+    list_display = ("name", *fields[1:])
     list_select_related = ("chat", "user", "banned_by")
     search_help_text = _("The uri of a chat, or a handle, or both. Without it the newest bans are listed.")
 
     @admin.display(description=_("user"))
-    def user_handle(self, ban: Ban) -> str | None:
+    def name(self, ban: Ban) -> str:
+        return handle(ban.user)
+
+    def told_name(self, row: Ban) -> str:
+        return _member_in_chat(row)
+
+    @admin.display(description=_("user"))
+    def user_handle(self, ban: Ban) -> str:
         return self.person_link(ban.user)
 
     @admin.display(description=_("chat"))
@@ -125,7 +147,7 @@ class BanAdmin(RowsOfAccountsAdmin):
         return self.chat_link(ban.chat)
 
     @admin.display(description=_("banned by"))
-    def banned_by_handle(self, ban: Ban) -> str | None:
+    def banned_by_handle(self, ban: Ban) -> str:
         return self.person_link(ban.banned_by)
 
     @admin.action(description=_("Lift the ban"), permissions=["act"])
@@ -138,6 +160,10 @@ class BanAdmin(RowsOfAccountsAdmin):
 
     def of_people(self, queryset: Any, people: Iterable[User]) -> Any:
         return queryset.filter(user__in=people)
+
+
+def _member_in_chat(row: Membership | Ban) -> str:
+    return _t("%(user)s in %(chat)s") % {"user": handle(row.user), "chat": row.chat}
 
 
 def _ban(membership: Membership) -> bool:

@@ -29,7 +29,7 @@ class MessageAdmin(RowsAdmin):
     """Texts and files are read only. A deletion leaves a tombstone, as everywhere."""
 
     actions = ("delete",)
-    fields = ("chat_page", "seq", "author_handle", "text", "files", "created_at", "edited_at", "deleted_at")
+    fields = ("chat_page", "number", "author_handle", "text", "files", "created_at", "edited_at", "deleted_at")
     list_display = ("name", "author_handle", "beginning", "file_count", "created_at", "edited_at", "deleted_at")
     list_select_related = ("chat", "author")
     search_help_text = _(
@@ -45,8 +45,12 @@ class MessageAdmin(RowsAdmin):
     def chat_page(self, message: Message) -> str:
         return self.chat_link(message.chat)
 
+    @admin.display(description=_("number"))
+    def number(self, message: Message) -> int:
+        return message.seq
+
     @admin.display(description=_("author"))
-    def author_handle(self, message: Message) -> str | None:
+    def author_handle(self, message: Message) -> str:
         return self.person_link(message.author)
 
     @admin.display(description=_("text"))
@@ -54,7 +58,7 @@ class MessageAdmin(RowsAdmin):
         return beginning_of(message)
 
     @admin.display(description=_("files"))
-    def files(self, message: Message) -> str | None:
+    def files(self, message: Message) -> str:
         return file_links(self, message)
 
     @admin.display(description=_("files"))
@@ -102,13 +106,13 @@ def beginning_of(message: Message) -> str:
     return Truncator(message.text or ", ".join(file.name for file in message.attachments.all())).chars(80)
 
 
-def file_links(model_admin: RowsAdmin, message: Message) -> str | None:
+def file_links(model_admin: RowsAdmin, message: Message) -> str:
     """Each by its name, type and size."""
     links = [
         (_file_link(model_admin, file), file.content_type, filesizeformat(file.size))
         for file in message.attachments.all()
     ]
-    return format_html_join(mark_safe("<br>"), "{} ({}, {})", links) or None
+    return format_html_join(mark_safe("<br>"), "{} ({}, {})", links) or model_admin.get_empty_value_display()
 
 
 def _file_link(model_admin: RowsAdmin, file: Attachment) -> str:

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.db.models import Q
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
@@ -26,12 +27,12 @@ class ReportAdmin(RowsAdmin):
 
     actions = ("resolve", "delete", "ban")
     fields = (
-        *("chat_page", "message_page", "author_handle", "text", "files", "reporter_handle", "reason"),
+        *("chat_page", "message_page", "author_handle", "text", "files", "since_then", "reporter_handle", "reason"),
         *("created_at", "resolved_at", "resolved_by_handle"),
     )
     list_display = (
-        *("message_page", "beginning", "author_handle", "reporter_handle", "beginning_of_reason"),
-        *("created_at", "is_open"),
+        *("name", "beginning", "since_then", "author_handle", "reporter_handle", "beginning_of_reason"),
+        *("created_at", "state"),
     )
     list_select_related = ("message__chat", "message__author", "reporter", "resolved_by")
     ordering = ("-is_open", "-id")
@@ -39,6 +40,10 @@ class ReportAdmin(RowsAdmin):
         "The uri of a chat, also with a message's number behind it, or the handle of an author. Without it the open"
         " reports are listed first."
     )
+
+    @admin.display(description=_("message"))
+    def name(self, report: Report) -> str:
+        return str(report.message)
 
     @admin.display(description=_("chat"))
     def chat_page(self, report: Report) -> str:
@@ -49,7 +54,7 @@ class ReportAdmin(RowsAdmin):
         return self.link(str(report.message), Message, "change", quote(report.message_id))
 
     @admin.display(description=_("author"))
-    def author_handle(self, report: Report) -> str | None:
+    def author_handle(self, report: Report) -> str:
         return self.person_link(report.message.author)
 
     @admin.display(description=_("text"))
@@ -61,19 +66,37 @@ class ReportAdmin(RowsAdmin):
         return beginning_of(report.message)
 
     @admin.display(description=_("files"))
-    def files(self, report: Report) -> str | None:
+    def files(self, report: Report) -> str:
         return file_links(self, report.message)
+
+    @admin.display(description=_("since then"))
+    def since_then(self, report: Report) -> str:
+        """What has become of the message that was reported, where it is not the one that is shown."""
+        message = report.message
+        if message.is_deleted:
+            return _t("deleted")
+        if message.edited_at != report.message_edited_at:
+            return _t("edited")
+        return self.get_empty_value_display()
 
     @admin.display(description=_("reason"))
     def beginning_of_reason(self, report: Report) -> str:
         return Truncator(report.reason).chars(80)
 
     @admin.display(description=_("reported by"))
-    def reporter_handle(self, report: Report) -> str | None:
+    def reporter_handle(self, report: Report) -> str:
         return self.person_link(report.reporter)
 
+    @admin.display(description=_("state"))
+    def state(self, report: Report) -> str:
+        if report.is_open:
+            return _t("open")
+        if report.resolved_by is None:
+            return _t("resolved")
+        return format_html(_t("resolved by {}"), self.person_link(report.resolved_by))
+
     @admin.display(description=_("resolved by"))
-    def resolved_by_handle(self, report: Report) -> str | None:
+    def resolved_by_handle(self, report: Report) -> str:
         return self.person_link(report.resolved_by)
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -108,17 +131,21 @@ class BlockAdmin(RowsOfAccountsAdmin):
     """Who blocks whom, which is for them to say: it is shown and goes along with an account."""
 
     fields = ("blocker_handle", "blocked_handle", "created_at")
-    list_display = fields
+    list_display = ("name", *fields[1:])
     list_select_related = ("blocker", "blocked")
     search_fields = ("blocker",)
     search_help_text = _("The handle of either. Without it the newest blocks are listed.")
 
     @admin.display(description=_("blocked by"))
-    def blocker_handle(self, block: Block) -> str | None:
+    def name(self, block: Block) -> str:
+        return handle(block.blocker)
+
+    @admin.display(description=_("blocked by"))
+    def blocker_handle(self, block: Block) -> str:
         return self.person_link(block.blocker)
 
     @admin.display(description=_("blocked"))
-    def blocked_handle(self, block: Block) -> str | None:
+    def blocked_handle(self, block: Block) -> str:
         return self.person_link(block.blocked)
 
     def in_chat(self, queryset: Any, chat: Chat, rest: str) -> Any:

@@ -14,8 +14,10 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _t
 
-from ..exceptions import DATABASE_AWAY, ChatError, Unavailable
+from ..exceptions import DATABASE_AWAY, ChatError, NotAllowed, NotFound, Text, Unavailable
 from ..models import Ban, Chat
 from ..users import User, handle, users_with_handles
 
@@ -36,7 +38,10 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic for type
 
 
 class RowsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for type checkers only
-    """Rows to look at. Whoever may change them may act on them, which never is to save or to delete a row as such."""
+    """Rows to look at. Whoever may change them may act on them, which never is to save or to delete a row as such.
+
+    The first column of a list opens the row, so it is no link to something else.
+    """
 
     list_per_page = 50
     ordering: ClassVar[Any] = ("-id",)
@@ -104,7 +109,7 @@ class RowsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for type
             try:
                 succeeded += self._act_on(request, row, operation, done)
             except ChatError as error:
-                refused[str(error)].append(str(row))
+                refused[_why(error)].append(self.told_name(row))
         self._report(request, succeeded, refused, done)
 
     def _act_on(self, request: HttpRequest, row: Any, operation: Callable[[Any], bool], done: str) -> bool:
@@ -127,17 +132,31 @@ class RowsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for type
         if succeeded:
             self.message_user(request, f"{done}: {succeeded}", messages.SUCCESS)
         for reason, names in refused.items():
-            named = ", ".join(names[:NAMED_ROWS]) + (", …" if len(names) > NAMED_ROWS else "")
-            self.message_user(request, f"{reason} {len(names)}: {named}", messages.ERROR)
+            named = ", ".join(names[:NAMED_ROWS]) + (f", … ({len(names)})" if len(names) > NAMED_ROWS else "")
+            self.message_user(request, f"{named}: {reason}", messages.ERROR)
+        if not (succeeded or refused):
+            self.message_user(request, _t("There was nothing left to do."), messages.WARNING)
+
+    def told_name(self, row: Any) -> str:
+        """What the row is called where an action is refused."""
+        return str(row)
 
     # Showing
+
+    def title_of(self, title: Text) -> str:
+        """Of a page of these rows' own: what is done there, and with what."""
+        return f"{capfirst(self.opts.verbose_name_plural)}: {title}"
 
     def chat_link(self, chat: Chat) -> str:
         return self.link(str(chat), Chat, "change", quote(chat.pk))
 
-    def person_link(self, user: User | None) -> str | None:
+    def person_link(self, user: User | None) -> str:
         """Somebody's handle, whatever the user model shows elsewhere."""
-        return None if user is None else self.link(handle(user), type(user), "change", quote(user.pk))
+        return (
+            self.get_empty_value_display()
+            if user is None
+            else self.link(handle(user), type(user), "change", quote(user.pk))
+        )
 
     def link(self, text: str, model: type[Model], page: str, *arguments: str, **query: str) -> str:
         """To one of the admin's pages of this model; the mere text where the site has none."""
@@ -153,6 +172,17 @@ class RowsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for type
     def url_name(self, page: str) -> str:
         """Of a page of this model, as Django names those that it has itself."""
         return f"{self.opts.app_label}_{self.opts.model_name}_{page}"
+
+
+def _why(error: ChatError) -> str:
+    """In the words of a moderator: what is done is done by the site itself, which may do all that can be done."""
+    match error:
+        case NotAllowed():
+            return _t("This is not possible in a personal chat.")
+        case NotFound():
+            return _t("This is not there any more.")
+        case _:
+            return str(error)
 
 
 class RowsOfAccountsAdmin(RowsAdmin):

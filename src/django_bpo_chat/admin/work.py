@@ -133,11 +133,12 @@ class WorkAdmin(RowsAdmin):
     def _ask(self, request: HttpRequest, work: type[Work], progress: Progress, data: Any = None) -> HttpResponseBase:
         """What the work has to know, and, once that is known, whether it is to be done."""
         form = work.form_class(data) if work.form_class else None
-        if form is not None:
-            if not form.is_valid():
-                return self._page(request, work(progress.options), progress, form=form)
-            progress.options = form.cleaned_data
         try:
+            if form is not None:
+                if not form.is_valid():
+                    names = self._names(request, work(progress.options), progress)
+                    return self._page(request, work(progress.options), progress, form=form, **names)
+                progress.options = form.cleaned_data
             return self._plan(request, work(progress.options), progress)
         except (Unavailable, *DATABASE_AWAY):
             return self._page(request, work(progress.options), progress, form=form, error=Unavailable.detail)
@@ -145,8 +146,12 @@ class WorkAdmin(RowsAdmin):
     def _plan(self, request: HttpRequest, work: Work, progress: Progress) -> HttpResponseBase:
         rows = list(self._rows(request, work, progress.rows))
         progress.total, progress.begun_at = work.count(rows), timezone.now().isoformat()
-        names = sorted({work.about(row) for row in rows})
-        return self._page(request, work, progress, stage="plan", names=names[:NAMED_ROWS], more=names[NAMED_ROWS:])
+        return self._page(request, work, progress, stage="plan", **self._names(request, work, progress))
+
+    def _names(self, request: HttpRequest, work: Work, progress: Progress) -> dict[str, list[str]]:
+        """Of what was chosen, and how many more there are."""
+        names = sorted({work.about(row) for row in self._rows(request, work, progress.rows)})
+        return {"names": names[:NAMED_ROWS], "more": names[NAMED_ROWS:]}
 
     def _step(self, request: HttpRequest, work: Work, progress: Progress) -> HttpResponseBase:
         try:
@@ -159,7 +164,7 @@ class WorkAdmin(RowsAdmin):
         request.current_app = self.admin_site.name  # the admin's own templates reverse with it
         context = {
             **self.admin_site.each_context(request),
-            "title": work.title,
+            "title": self.title_of(work.title),
             "opts": self.opts,
             "action": self.page_url(self.model, work.name),
             "back": self.page_url(self.model, "changelist"),

@@ -18,7 +18,7 @@ The chat is at http://{address}/
   log in as   {emails}
   password    {password}
 
-  REST API    http://{address}/api/v1/
+  REST API    http://{address}/api/v1/docs/
   WebSocket   ws://{address}/ws/v1/chat/
   admin       http://{address}/admin/ (as mabel)
 
@@ -53,7 +53,8 @@ class Command(BaseCommand):
         try:
             return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         except (OSError, OverflowError) as error:
-            raise CommandError(f"Cannot listen on {host}:{port}: {error}") from None
+            reason = (getattr(error, "strerror", None) or str(error)).partition(" (while ")[0].rstrip(".")
+            raise CommandError(f"Cannot listen on {host}:{port}: {reason}. Is there another one for --port?") from None
 
     def welcome(self, listener: socket.socket) -> None:
         host, port = ip_address(listener.getsockname()[0]), listener.getsockname()[1]

@@ -58,7 +58,13 @@ function nameOf(chat) {
 function previewOf({ kind, last_message: last }) {
   if (!last) return "No messages yet";
   const author = last.user.username === state.me ? "You: " : kind === "group" ? `${authorOf(last)}: ` : "";
-  return author + (last.deleted ? "(deleted)" : last.message);
+  return author + (last.deleted ? "(deleted)" : last.message || filesOf(last));
+}
+
+/** The names of a message's files. What is on its way yet has none. */
+function filesOf({ attachments = [] }) {
+  const names = attachments.map(({ name }) => name).join(", ");
+  return names && `📎 ${names}`;
 }
 
 const stateOf = ({ draft }) => (!draft ? "sent" : draft.problem ? "failed" : "sending");
@@ -131,6 +137,7 @@ function drawMessages(chat) {
     drawAvatar(find(".avatar"), authorOf(row));
     write(find(".author"), authorOf(row));
     write(find(".text"), deleted ? "This message was deleted." : row.message);
+    write(find(".files"), filesOf(row));
     write(find(".note"), noteOf(row));
     find(".retry").hidden = !draft?.problem;
     find(".retry").onclick = () => sendAgain(draft);
