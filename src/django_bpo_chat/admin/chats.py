@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from .. import exports, operations
-from ..models import Chat, Invite, Membership, Message
+from ..models import Ban, Chat, Invite, Membership, Message
 from ..users import User
 from .exports import ExportAdmin
 from .rows import RowsAdmin
@@ -65,6 +65,7 @@ class ChatAdmin(WorkAdmin, ExportAdmin):
     """The title, the joinable flag and the history of a group may be edited; what is old may be deleted."""
 
     actions = ("prune", "export")
+    export_models = (Chat, Membership, Message, Ban)
     export_about = _("All that is stored of this chat: its members, bans, messages and files.")
     works = (Prune,)
     editable_fields = ("title", "joinable", "history")

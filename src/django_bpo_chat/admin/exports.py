@@ -1,6 +1,6 @@
 """Exports as downloads, which are sent as they are written: none is ever whole, in memory or on a disk."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from io import BytesIO, UnsupportedOperation
@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections, router, transaction
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
@@ -19,7 +20,6 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _t
 
 from ..exceptions import Text
-from ..models import Chat, Membership, Message
 from .rows import RowsAdmin
 
 Write = Callable[[IO[bytes]], Iterator[int]]
@@ -34,11 +34,14 @@ class ExportAdmin(RowsAdmin):
         return [path("export/", view, name=self.url_name("export")), *super().get_urls()]
 
     def has_export_permission(self, request: HttpRequest) -> bool:
-        """What is in the file is what the pages of these show, so the site has to have them."""
+        """Whoever exports sees all that is in the file on the admin's pages too, and the site has these."""
         return all(
             self.admin_site.is_registered(model) and self.is_permitted(request, "view", model)
-            for model in (Chat, Membership, Message)
+            for model in self.export_models
         )
+
+    export_models: ClassVar[Sequence[type[Model]]]
+    """Of what there are rows in the file."""
 
     export_about: ClassVar[Text]
     """What is in the file."""

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from .. import exports, operations
-from ..models import Ban, Chat, Membership, Message
+from ..models import Ban, Block, Chat, Membership, Message, Report
 from ..users import User, handle, users_with_handles
 from .exports import ExportAdmin
 from .rows import RowsOfAccountsAdmin
@@ -51,6 +51,7 @@ class MembershipAdmin(WorkAdmin, ExportAdmin, RowsOfAccountsAdmin):
     said may be deleted."""
 
     actions = ("remove", "ban", "delete_messages", "export")
+    export_models = (Chat, Membership, Message, Block, Report)
     export_about = _("All that this person has said and chosen, in all chats, personal ones included, and their email.")
     works = (DeleteMessages,)
     fields = ("user_handle", "chat_page", "standing", "joined_at", "left_at", "sees_from", "has_read")
