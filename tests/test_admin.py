@@ -149,7 +149,8 @@ def test_the_staff_sees_and_does_nothing_without_a_permission(wali: Person, mode
 def test_who_may_view_sees_and_does_nothing(wali: Person, mabel: Person) -> None:
     uri = wali.start(mabel)
     wali.send(uri)
-    viewer = Moderator("otto", "view_chat", "view_membership", "view_message")
+    viewed = ("chat", "membership", "message", "ban", "block", "report")
+    viewer = Moderator("otto", *(f"view_{each}" for each in viewed))
     chat = Chat.objects.get(uri=uri)
     before = (wali.chat(uri), wali.messages(uri))
     for model in ROWS:
