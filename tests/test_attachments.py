@@ -17,6 +17,7 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import connection, transaction
 from django.db.models.signals import pre_save
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from PIL import Image, ImageOps
 from pytest_django import DjangoCaptureOnCommitCallbacks
@@ -234,6 +235,19 @@ def test_a_middleware_may_have_read_the_form(wali: Person, configure: Configure,
     assert wali.upload(uri, more=file_part(field="another")).json == {"file": ["One file at a time."]}
     assert wali.ask("POST", f"chats/{uri}/attachments/", form(file_part())[:40], content_type=FORM).status == 400
     assert len(stored_files()) == 1
+
+
+@pytest.mark.parametrize("middleware", [[], [f"{__name__}.ReadsForms"]], ids=["unread", "read"])
+def test_a_page_of_the_site_sends_files(wali: Person, settings: Any, middleware: list[str]) -> None:
+    """REST framework, too, looks for a CSRF token in each form of somebody with a session."""
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, *middleware]
+    page = Client(enforce_csrf_checks=True)
+    page.force_login(wali.user)
+    page.cookies["csrftoken"] = token = "t" * 32
+    address = f"/api/v1/chats/{wali.start()}/attachments/"
+    by_header = page.post(address, {"file": BytesIO(b"Hello")}, headers={"X-CSRFToken": token})
+    assert (by_header.status_code, by_header.json()["size"]) == (201, 5)
+    assert page.post(address, {"file": BytesIO(b"Hello"), "csrfmiddlewaretoken": token}).status_code == 403
 
 
 def test_with_one_file_more_than_may_wait_to_be_sent_the_oldest_goes(

@@ -10,12 +10,12 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import connections, transaction
-from django.http import Http404, HttpRequest, UnreadablePostError
+from django.http import Http404, HttpRequest, QueryDict, UnreadablePostError
+from django.utils.datastructures import MultiValueDict
 from rest_framework import exceptions as drf
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.parsers import BaseParser
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -63,15 +63,6 @@ CODES = {
 """The contract's codes for what REST framework refuses by itself."""
 
 
-class UnreadBody(BaseParser):
-    """Leaves the body for :func:`read_json`, also when session authentication looks for a form in it."""
-
-    media_type = "*/*"
-
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
-        return {}
-
-
 class WireRenderer(JSONRenderer):
     """Answers what the socket would, to the letter, also where a site's card holds more than JSON."""
 
@@ -100,7 +91,7 @@ class ChatAPIView(APIView):
     transaction, so ``ATOMIC_REQUESTS`` is off for these views.
     """
 
-    parser_classes = (UnreadBody,)
+    parser_classes = ()
     renderer_classes = (WireRenderer,)
     content_negotiation_class = JSONOnly
     metadata_class = SimpleMetadata
@@ -156,6 +147,14 @@ class ChatAPIView(APIView):
     def parse_query(self, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
         """The query string, validated."""
         return validated(serializer_class, self.request.query_params)
+
+    def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
+        """With a body that has been parsed, and nothing in it. Else session authentication, looking for a form with a
+        CSRF token, would have REST framework read it, and Django believe that there were no files."""
+        initialized = super().initialize_request(request, *args, **kwargs)
+        initialized._data = initialized._full_data = QueryDict()  # type: ignore[attr-defined]  # noqa: SLF001
+        initialized._files = MultiValueDict()  # type: ignore[attr-defined]  # noqa: SLF001
+        return initialized
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Without the parts of the site's prefix that have no name."""
