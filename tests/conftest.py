@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from tests.censor import Censor
 from tests.documents import Witness
 from tests.hearsay import Hearsay
-from tests.servers import LiveServer, Server, database_url
+from tests.servers import LiveServer, Server, WebServer, database_url
 from tests.services import Service, Valkey
 
 pytest_plugins = ["tests.fixtures"]
@@ -24,9 +25,16 @@ def witness() -> Iterator[Witness]:
 
 
 @pytest.fixture(scope="session")
-def hearsay(witness: Witness) -> Iterator[Hearsay]:
+def censor() -> Iterator[Censor]:
+    censor = Censor()
+    with censor.listening():
+        yield censor
+
+
+@pytest.fixture(scope="session")
+def hearsay(witness: Witness, censor: Censor) -> Iterator[Hearsay]:
     """Of the servers that tests start as processes."""
-    hearsay = Hearsay(Service.mode_at, witness.complaints.append)
+    hearsay = Hearsay(Service.mode_at, witness.complaints.append, censor.hear)
     with hearsay.listening():
         yield hearsay
 
@@ -37,6 +45,17 @@ def all_that_is_answered_is_documented(witness: Witness, hearsay: Hearsay) -> It
     witness.complaints.clear()
     yield
     assert witness.complaints == []
+
+
+@pytest.fixture(autouse=True)
+def no_log_tells_a_secret(censor: Censor) -> Iterator[None]:
+    """A token, a password or the text of a message: of this process, or of a server that ends with the test."""
+    censor.begin()
+    WebServer.logs.clear()
+    yield
+    for log in WebServer.logs:
+        censor.read(log)
+    assert censor.complaints() == []
 
 
 @pytest.fixture(scope="session")

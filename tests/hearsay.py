@@ -35,9 +35,16 @@ class Hearsay:
     What is answered by this process itself, the witness hears.
     """
 
-    def __init__(self, mode_of: Callable[[int | None], str | None], complain: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        mode_of: Callable[[int | None], str | None],
+        complain: Callable[[str], object],
+        overhear: Callable[[str | bytes], object] = bool,
+    ) -> None:
+        """``overhear`` is told what clients say."""
         self._mode_of = mode_of
         self._complain = complain
+        self._overhear = overhear
         self._asyncapi = AsyncAPI(committed(ASYNCAPI))
         self._openapi = OpenAPI(committed(OPENAPI))
         self._conversations: WeakKeyDictionary[Any, Conversation | None] = WeakKeyDictionary()
@@ -58,6 +65,7 @@ class Hearsay:
     def _saying(self, send: Callable[..., Any]) -> Callable[..., Any]:
         def say(connection: Any, data: Any, *args: Any, **kwargs: Any) -> Any:
             if conversation := self._conversation_on(connection):
+                self._overhear(data)
                 conversation.client_says(data if isinstance(data, str) else None)
             return send(connection, data, *args, **kwargs)
 
@@ -159,6 +167,7 @@ class Hearsay:
         mode, verbs = self._mode_of(request.url.port), self._openapi.verbs_at(request.url.path)
         if mode is None or verbs is None or request.method in {"OPTIONS", "HEAD"}:
             return
+        self._overhear(request.content)
         operation = verbs.get(request.method.lower(), {}).get("operationId")
         complaints = self._openapi.complaints_about_answer(
             operation, response.status_code, response.headers, response.content, mode

@@ -10,9 +10,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 import httpx
@@ -59,6 +59,11 @@ def api_answers(port: int, path: str = "users/me/") -> bool:
 class WebServer(Service):
     """A process that answers HTTP. What it wrote is shown when the test fails."""
 
+    logs: ClassVar[list[str]] = []
+    """What those wrote that have ended since the test began, but for what they show on purpose."""
+
+    shows: ClassVar[Sequence[str]] = ()
+
     @property
     def http(self) -> str:
         return f"http://127.0.0.1:{self.port}"
@@ -68,8 +73,11 @@ class WebServer(Service):
         return f"ws://127.0.0.1:{self.port}/ws/v1/chat/"
 
     def close(self) -> None:
-        # pytest captures this, and prints it for a test that failed.
-        print(self.log.read_text() if self.log.exists() else "no server was started")
+        log = self.log.read_text() if self.log.exists() else "no server was started"
+        print(log)  # pytest captures this, and prints it for a test that failed
+        for each in self.shows:
+            log = log.replace(each, "")
+        self.logs.append(log)
         super().close()
 
 

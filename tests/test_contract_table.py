@@ -21,21 +21,27 @@ from tests.test_contract import URLS
 from tests.test_docs import DOCS, Http, blocks, code, endpoints, headings, lines, subclasses, table
 from tests.test_docs import URLS as URLCONF
 
-CONTRACT, REST, SOCKET, SETTINGS = (DOCS / f"{page}.md" for page in ("contract", "rest", "socket", "settings"))
+CONTRACT, THREATS, REST, SOCKET, SETTINGS = (
+    DOCS / f"{page}.md" for page in ("contract", "threats", "rest", "socket", "settings")
+)
 TESTS = Path(__file__).parent
 
 CALLS, SAID, HEARD = "HTTP calls", "Frames of clients", "Frames of the server"
 CLOSE_CODES, ERROR_CODES = "Close codes", "Error codes"
 OTHERS, COMMANDS = "Operations without a call", "Commands"
 RULES = ["Accounts and log-ins", "People in chats", "Messages", "Versions", "Requests", "Sockets"]
+ATTACKS = [
+    *("Tokens", "Accounts", "Strangers and members", "Input", "Sockets", "Other sites and caches"),
+    *("Web pages and files", "Logs"),
+]
 TABLES = [*RULES, CALLS, SAID, HEARD, CLOSE_CODES, ERROR_CODES, OTHERS, COMMANDS]
 
 
 # The table
 
 
-def rows(heading: str) -> list[list[str]]:
-    return table(CONTRACT, heading)
+def rows(heading: str, page: Path = CONTRACT) -> list[list[str]]:
+    return table(page, heading)
 
 
 def codes(cell: str) -> list[str]:
@@ -57,6 +63,7 @@ def test_each_table_is_read() -> None:
     assert headings(CONTRACT, 2) == ["Rules", *TABLES[len(RULES) :]]
     assert headings(CONTRACT, 3) == RULES
     assert all(len(set(column(heading))) == len(column(heading)) > 0 for heading in TABLES)
+    assert headings(THREATS, 3) == ATTACKS
     heads = [line.text for line in lines(CONTRACT) if re.fullmatch(r"\|[ |-]+\|", line.text)]
     assert len(heads) == len(TABLES)
 
@@ -282,15 +289,20 @@ def source_of(test: str) -> str:
     return sources_of_tests(path).get(name, "") if path.is_file() else ""
 
 
-def test_each_row_has_tests() -> None:
-    for heading in TABLES:
-        for cells in rows(heading):
-            assert 1 <= len(codes(cells[-1])) <= 3, cells[0]
-            assert all(source_of(test) for test in codes(cells[-1])), cells
+@pytest.mark.parametrize(
+    ("page", "heading"), [*((CONTRACT, each) for each in TABLES), *((THREATS, each) for each in ATTACKS)]
+)
+def test_each_row_has_tests(page: Path, heading: str) -> None:
+    found = rows(heading, page)
+    assert found
+    for cells in found:
+        assert 1 <= len(codes(cells[-1])) <= 3, cells[0]
+        assert all(source_of(test) for test in codes(cells[-1])), cells
 
 
-def test_each_test_that_the_page_names_is_there() -> None:
-    prose = "\n".join(line.text for line in lines(CONTRACT))
+@pytest.mark.parametrize("page", [CONTRACT, THREATS])
+def test_each_test_that_the_page_names_is_there(page: Path) -> None:
+    prose = "\n".join(line.text for line in lines(page))
     assert [test for test in re.findall(r"[\w/]+\.py::\w+", prose) if not source_of(test)] == []
 
 

@@ -17,6 +17,8 @@ pytestmark = pytest.mark.processes
 
 
 class Demo(ExampleProcess):
+    shows = ("password123",)
+
     def command(self) -> list[str | Path]:
         return [sys.executable, "manage.py", "demo", f"--port={self.port}"]
 

@@ -18,7 +18,7 @@ from tests.test_docs import DOCS, blocks
 def test_who_can_serve_says_so_and_nothing_else(visitor: Visitor) -> None:
     answer = visitor.get("health/")
     assert (answer.status, answer.json) == (200, {"status": "ok"})
-    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Cache-Control"] == "private, no-store"
     assert visitor.ask("HEAD", "health/").status == 200
 
 

@@ -157,6 +157,35 @@ def test_a_stranger_finds_no_personal_chat_at_any_call(wali: Person, mabel: Pers
     assert place.state() == before
 
 
+def test_numbers_and_files_of_another_chat_name_nothing_here(group: Place, wali: Person, mabel: Person) -> None:
+    """Not even to somebody who is in both."""
+    here = wali.start(mabel)
+    for _ in range(2):
+        wali.send(group.uri)
+    file, invite = wali.attach(group.uri)["id"], wali.invite(group.uri)
+    before = wali.chat(here), group.state()
+    reply = {"message": "Hello", "reply_to": 3}
+    assert wali.post(f"chats/{here}/messages/", reply).json == {"reply_to": ["There is no such message."]}
+    unsent = {"message": "Hello", "attachments": [file]}
+    assert wali.post(f"chats/{here}/messages/", unsent).status == 400
+    for method, path, body in [
+        ("PATCH", "messages/{}/", {"message": "Hello"}),
+        ("DELETE", "messages/{}/", NO_BODY),
+        ("PUT", "messages/{}/reactions/👍/", NO_BODY),
+        ("DELETE", "messages/{}/reactions/👍/", NO_BODY),
+        ("POST", "messages/{}/report/", {"reason": "Spam"}),
+    ]:
+        there, nowhere = (mabel.ask(method, f"chats/{here}/{path.format(seq)}", body) for seq in (3, 10**6))
+        assert there.is_same_as(nowhere), path
+        assert there.status == 404, path
+    for name in (file, group.names["file"]):
+        there, nowhere = (wali.get(f"chats/{here}/attachments/{each}/") for each in (name, UNKNOWN))
+        assert there.status == 404
+        assert there.is_same_as(nowhere)
+    assert wali.delete(f"chats/{here}/invites/{invite}/").status == 404
+    assert (wali.chat(here), group.state()) == before
+
+
 def test_a_visitor_is_asked_to_log_in_at_any_call(group: Place, visitor: Visitor) -> None:
     for name, call in CALLS.items():
         assert group.ask(call, visitor).is_same_as(group.ask(call, visitor, UNKNOWN)), name

@@ -50,6 +50,10 @@ CHALLENGE = 'Bearer realm="api"'
 HEADERS = {"not_authenticated": {"WWW-Authenticate": CHALLENGE}, "unavailable": {"Retry-After": "1"}}
 """What goes with an error of this code. ``Retry-After`` is in seconds."""
 
+FOR_WHO_ASKED = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
+"""What goes with every answer that does not say otherwise. It holds what one person may see, or a token: no cache keeps
+it, neither the browser's nor one of the site's, such as Django's, which knows no bearers."""
+
 CODES = {
     400: "parse_error",
     401: "not_authenticated",
@@ -191,6 +195,12 @@ class ChatAPIView(APIView):
         super().perform_authentication(request)
         if request.successful_authenticator is not None and not is_active_user(request.user):
             raise NotAuthenticated
+
+    def finalize_response(self, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(*args, **kwargs)
+        for name, value in FOR_WHO_ASKED.items():
+            response.setdefault(name, value)
+        return response
 
     def get_exception_handler(self) -> Any:
         return error_response

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -132,6 +134,61 @@ def send_files(demo: Demo, uri: str, *names: str) -> None:
         sent = [otis.post(f"chats/{uri}/attachments/", files={"file": (name, b"Lemonade")}) for name in names]
         body = {"message": "", "attachments": [each.raise_for_status().json()["id"] for each in sent]}
         otis.post(f"chats/{uri}/messages/", json=body).raise_for_status()
+
+
+HOSTILE = [
+    "<script>document.title = 'Taken'</script>",
+    "<img src=x onerror=\"document.title = 'Taken'\">",
+    "<svg onload=\"document.title = 'Taken'\">",
+    "javascript:document.title='Taken'",
+    "<a href=\"javascript:document.title='Taken'\">Look</a>",
+    "</li></ol><form action=https://elsewhere.example><input name=password></form>",
+    "{{constructor.constructor('alert(1)')()}} &lt;b&gt; \u202eolleh",
+]
+
+
+def test_names_titles_and_texts_are_shown_as_they_are_written(chromium: Browser, tmp_path: Path) -> None:
+    database = tmp_path / "demo.sqlite3"
+    with Demo(DATABASE_URL=f"sqlite:///{database}") as demo:
+        name, title = f"{HOSTILE[1]} Mabel", f"{HOSTILE[0]} Picnic"
+        # As on a site that lets people call themselves what they like.
+        with closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("UPDATE people_user SET username = ? WHERE email = 'mabel@example.com'", [name])
+            connection.execute("UPDATE bpo_chat_chat SET title = ? WHERE title = 'Picnic on Saturday'", [title])
+        mabel, otis = Window(chromium, demo.http), Window(chromium, demo.http)
+        for window, person in ((mabel, "mabel"), (otis, "otis")):
+            window.log_in(person)
+            window.open(title)
+        for text in HOSTILE:
+            mabel.write(text)
+            otis.wait_for(text)
+        for window in (mabel, otis):
+            shown = window.page.locator("#messages").inner_text()
+            assert all(text in shown for text in HOSTILE)
+            assert name in window.page.locator("body").inner_text()
+            assert window.page.title() != "Taken"
+            assert window.page.locator("#messages, #chats").locator("script, img, svg, form").count() == 0
+            assert window.page.locator("a[href^=javascript]").count() == 0
+            assert not window.complaints
+
+
+def test_the_page_runs_nothing_that_is_not_the_sites(chromium: Browser, tmp_path: Path) -> None:
+    """A Content-Security-Policy would hold, should a text ever get where it does not belong."""
+    with Demo(DATABASE_URL=f"sqlite:///{tmp_path / 'demo.sqlite3'}") as demo:
+        window = Window(chromium, demo.http)
+        window.page.evaluate(
+            """(html) => {
+                const script = document.createElement("script");
+                script.textContent = "document.title = 'Taken'";
+                document.body.append(script);
+                document.body.insertAdjacentHTML("beforeend", html);
+            }""",
+            f"{HOSTILE[1]}{HOSTILE[2]}<div id=trap>{HOSTILE[4]}</div>",
+        )
+        window.page.locator("#trap a").click()
+        window.page.wait_for_timeout(300)
+        assert window.page.title() != "Taken"
+        assert any("Content Security Policy" in complaint for complaint in window.complaints)
 
 
 def test_the_api_is_shown_and_can_be_tried(chromium: Browser, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_without_the_database_it_is_503_and_soon(postgres: Postgres, database: s
             assert seconds < ANSWERS_WITHIN
             assert answer.status_code == 503
             assert answer.json() == {"detail": "Not available at the moment. Try again.", "code": "unavailable"}
-            assert (answer.headers["Retry-After"], answer.headers["Cache-Control"]) == ("1", "no-store")
+            assert (answer.headers["Retry-After"], answer.headers["Cache-Control"]) == ("1", "private, no-store")
         deadline = time.monotonic() + 10
         while probe(server)[0].status_code != 200:
             assert time.monotonic() < deadline

@@ -338,10 +338,6 @@ class HealthView(ChatAPIView):
     def check_throttles(self, request: Request) -> None:
         pass
 
-    @property
-    def default_response_headers(self) -> dict[str, str]:
-        return {**super().default_response_headers, "Cache-Control": "no-store"}
-
     def get(self, request: Request) -> Response:
         check_database()
         return Response({"status": "ok"})
