@@ -186,7 +186,7 @@ class ChatAPIView(APIView):
         if request.successful_authenticator is not None and not is_active_user(request.user):
             raise NotAuthenticated
 
-    def finalize_response(self, *args: Any, **kwargs: Any) -> Any:
+    def finalize_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(*args, **kwargs)
         for name, value in FOR_WHO_ASKED.items():
             response.setdefault(name, value)
