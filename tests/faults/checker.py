@@ -117,10 +117,16 @@ async def check(journal: Journal, clients: Sequence[Client], *, within: float = 
     started = time.monotonic()
     history = await read_history(clients[0], journal.uri)
     assert not (problems := list(contradictions(journal.asks, history))), "\n".join(problems)
-    while problems := [each for client in clients for each in differences(client, journal.uri, history)]:
-        assert time.monotonic() - started < within, "\n".join(problems)
-        await asyncio.sleep(0.05)
+    await until_complete(clients, journal.uri, history, within=within)
     return time.monotonic() - started
+
+
+async def until_complete(clients: Sequence[Client], uri: str, history: View, *, within: float) -> None:
+    """Wait until each of them sees what is stored, and nothing else."""
+    give_up = time.monotonic() + within
+    while problems := [each for client in clients for each in differences(client, uri, history)]:
+        assert time.monotonic() < give_up, "\n".join(problems)
+        await asyncio.sleep(0.05)
 
 
 class NotSeen(AssertionError):
@@ -219,10 +225,14 @@ def differences(client: Viewer, uri: str, history: View) -> Iterable[str]:
 def assert_learned_of_removal(client: Client, uri: str) -> None:
     """The client was told that it is out, of nothing that came later, and of nothing else after that."""
     frames = [frame for frame in client.frames if frame["type"] == "changes" and frame["chat"] == uri]
-    removals = [row for row in frames[-1]["members"] if row["left"] and row["username"] == client.username]
+    removals = own_removals(client, frames[-1])
     assert removals, f"the last that {client.username} heard is {frames[-1]}"
-    again = [frame for frame in frames[:-1] if any(row["left"] for row in frame["members"])]
+    again = [frame for frame in frames[:-1] if own_removals(client, frame)]
     assert not again, f"{client.username} hears more of a chat after having been removed: {again} and {frames[-1]}"
     newest = max(row["version"] for frame in frames for row in frame["messages"])
     assert newest < removals[0]["version"]
     assert uri not in client.views
+
+
+def own_removals(client: Client, frame: Row) -> list[Row]:
+    return [row for row in frame["members"] if row["left"] and row["username"] == client.username]

@@ -39,9 +39,10 @@ class Site(Protocol):
 class Client:
     """Somebody with an account, who asks one server over HTTP and has a socket to the same or another one."""
 
-    def __init__(self, username: str, access: str, *, http: Site, ws: Site) -> None:
+    def __init__(self, username: str, access: str, *, http: Site, ws: Site, refresh: str = "") -> None:
         self.username = username
         self.access = access
+        self.refresh = refresh
         self.headers: Mapping[str, str] = {"Authorization": f"Bearer {access}"}
         self.http = httpx.AsyncClient(base_url=f"{http.http}/api/v1/", headers=self.headers, timeout=ANSWER_SECONDS)
         self.ws = ws.ws
@@ -221,4 +222,5 @@ async def sign_up(username: str, *, http: Site, ws: Site | None = None) -> Clien
     async with httpx.AsyncClient(timeout=30) as visitor:
         answer = await visitor.post(f"{http.http}/api/v1/users/signup/", json=body)
     assert answer.status_code == 201, answer.text
-    return Client(username, answer.json()["access"], http=http, ws=ws or http)
+    tokens = answer.json()
+    return Client(username, tokens["access"], refresh=tokens["refresh"], http=http, ws=ws or http)

@@ -10,12 +10,18 @@ from random import Random
 from .checker import Door, Journal
 from .client import Client
 
+MOST_AT_FIRST = 50
+"""With so many others a chat may start."""
+
 
 @asynccontextmanager
 async def conversation(*clients: Client) -> AsyncIterator[Journal]:
     """A group chat of these, all connected."""
     first, *others = clients
-    chat = await first.request("POST", "chats/", {"members": [client.username for client in others]})
+    members = [client.username for client in others[:MOST_AT_FIRST]]
+    chat = await first.request("POST", "chats/", {"members": members})
+    for client in others[MOST_AT_FIRST:]:
+        await client.request("PATCH", f"chats/{chat['uri']}/", {})
     async with connected(*clients):
         yield Journal(chat["uri"])
 
