@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, MutableSequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,11 +15,11 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.typing import Subprotocol
 
 from tests.clients import Frame, View
-from tests.person import PASSWORD
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+PASSWORD = "lemonade at noon"
 SUBPROTOCOL = Subprotocol("bpo-chat.v1")
 ANSWER_SECONDS = 10
 """What has no answer by then counts as not answered."""
@@ -47,7 +47,7 @@ class Client:
         self.http = httpx.AsyncClient(base_url=f"{http.http}/api/v1/", headers=self.headers, timeout=ANSWER_SECONDS)
         self.ws = ws.ws
         self.views: dict[str, View] = {}
-        self.frames: list[Frame] = []
+        self.frames: MutableSequence[Frame] = []
         self.close_codes: list[int | None] = []
         self.ready_at: list[float] = []
         self.closed_at: list[float] = []

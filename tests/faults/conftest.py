@@ -10,6 +10,16 @@ from tests.sites import site
 
 from .report import PROPERTY, Findings, Scale
 
+LONG_SECONDS = 900
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In the long form, what takes longer than other tests may does not hang."""
+    if config.getoption("long"):
+        for item in items:
+            if item.get_closest_marker("faults"):
+                item.add_marker(pytest.mark.timeout(LONG_SECONDS))
+
 
 @pytest.fixture(autouse=True)
 def findings(request: pytest.FixtureRequest) -> Findings:

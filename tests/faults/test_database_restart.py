@@ -10,7 +10,7 @@ from tests.servers import Serve, Server
 from tests.services import Postgres
 
 from .checker import check
-from .client import Client, sign_up
+from .client import PASSWORD, Client, sign_up
 from .report import Findings, Scale
 from .talk import connected, conversation, talking
 
@@ -89,7 +89,7 @@ async def assert_unavailable_over_http(client: Client, uri: str) -> None:
         ("POST", f"chats/{uri}/messages/", {"message": "Is anybody there?"}),
         ("GET", f"chats/{uri}/messages/", None),
         ("GET", "chats/", None),
-        ("POST", "users/login/", {"email": "wali@email.com", "password": "password123"}),
+        ("POST", "users/login/", {"email": "wali@email.com", "password": PASSWORD}),
     ):
         answer = await asyncio.wait_for(client.http.request(method, path, json=body), REFUSAL_SECONDS)
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), f"{method} {path}: {answer.text}"

@@ -13,13 +13,12 @@ import psycopg2
 import pytest
 
 from tests.breakable import on_both_databases
-from tests.person import PASSWORD
 from tests.servers import Serve, Server
 from tests.services import Valkey
 from tests.sites import site
 
 from .checker import Journal, assert_learned_of_removal, check, read_history
-from .client import Client, sign_up
+from .client import PASSWORD, Client, sign_up
 from .report import Findings
 from .talk import conversation
 
