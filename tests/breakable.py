@@ -42,6 +42,7 @@ def postgres() -> Iterator[DurablePostgres]:
     with DurablePostgres() as postgres:
         migrate(postgres.url)
         yield postgres
+        postgres.kill()  # nobody needs what it would write down in the end
 
 
 @pytest.fixture(scope="session")

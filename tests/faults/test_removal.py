@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 
 import httpx
-import psycopg2
 import pytest
 
 from tests.breakable import on_both_databases
@@ -40,6 +39,8 @@ def locked(database: str, uri: str) -> Iterator[Callable[[int], None]]:
             yield lambda number: time.sleep(0.5)
             connection.execute("ROLLBACK")
         return
+    import psycopg2  # which not every environment has
+
     with closing(psycopg2.connect(database)) as connection, closing(psycopg2.connect(database)) as other:
         other.autocommit = True
 

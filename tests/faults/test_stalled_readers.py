@@ -37,9 +37,12 @@ TEXT = "\U0001f353" * 3_900
 
 MESSAGES = 100
 PAUSE = 0.05
+CALM_SECONDS = 0.5
 SLOWER = 1.2
 TICK_SECONDS = 0.02
-"""What the machine's other work may do to a percentile."""
+TRIES = 4
+"""The machine may have other work in one moment and not in the next, which a percentile shows; stalled sockets would
+make others wait each time."""
 
 MOST_GROWTH = 64 * 2**20
 TOO_SLOW = 4408
@@ -113,9 +116,9 @@ def percentile(seconds: Sequence[float], share: float = 0.99) -> float:
 
 
 def test_the_others_hear_everything_and_no_later(postgres: DurablePostgres, findings: Findings, scale: Scale) -> None:
-    number, rounds = scale(100, 400), scale(2, 3)
+    number = scale(100, 400)
     stalled_number = number // 100
-    findings.inject(f"{stalled_number} of {number} sockets do not read, {rounds} times for {MESSAGES} messages")
+    findings.inject(f"{stalled_number} of {number} sockets do not read for {MESSAGES} messages")
 
     async def scenario(server: SmallBuffersServer) -> None:
         wali = await sign_up("wali", http=server)
@@ -124,6 +127,7 @@ def test_the_others_hear_everything_and_no_later(postgres: DurablePostgres, find
 
         async def send_all() -> list[int]:
             """Returns the versions."""
+            await asyncio.sleep(CALM_SECONDS)
             versions = []
             for _ in range(MESSAGES):
                 at = time.monotonic()
@@ -131,7 +135,7 @@ def test_the_others_hear_everything_and_no_later(postgres: DurablePostgres, find
                 versions.append((await wali.request("POST", path, body))["version"])
                 sent_at[versions[-1]] = at
                 await asyncio.sleep(PAUSE)
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(CALM_SECONDS)
             return versions
 
         def late(versions: Sequence[int]) -> float:
@@ -141,21 +145,23 @@ def test_the_others_hear_everything_and_no_later(postgres: DurablePostgres, find
         async with open_sockets(wali, number - stalled_number) as connections:
             listeners = [Listener(connection) for connection in connections]
             listening = [asyncio.create_task(listener.listen()) for listener in listeners]
-            before, calm, with_stalled = server.memory, [], []
-            for _ in range(rounds):
-                calm.append(late(await send_all()))
+            before = server.memory
+            for _ in range(TRIES):
+                calm = late(await send_all())
                 async with open_sockets(wali, stalled_number, max_queue=1) as stalled:
-                    with_stalled.append(late(await send_all()))
+                    with_stalled = late(await send_all())
                     assert [await close_code(each) for each in stalled] == [TOO_SLOW] * stalled_number
+                findings.see(f"p99 {calm * 1000:.0f} ms without and {with_stalled * 1000:.0f} ms with them")
+                if with_stalled <= SLOWER * calm + TICK_SECONDS:
+                    break
             growth = server.memory - before
             for each in listening:
                 each.cancel()
             await asyncio.gather(*listening, return_exceptions=True)
         await wali.http.aclose()
-        findings.see(f"p99 {min(calm) * 1000:.0f} ms without and {min(with_stalled) * 1000:.0f} ms with them")
         findings.see(f"{growth / 2**20:.0f} MiB more memory; all closed with {TOO_SLOW}")
         assert all(list(each.heard_at) == sorted(sent_at) for each in listeners), "somebody has not heard everything"
-        assert min(with_stalled) <= SLOWER * min(calm) + TICK_SECONDS
+        assert with_stalled <= SLOWER * calm + TICK_SECONDS, f"slower in each of {TRIES} tries"
         assert growth <= MOST_GROWTH
 
     with SmallBuffersServer(DATABASE_URL=postgres.clone(), **site("quick_hashes")) as server:
