@@ -68,9 +68,9 @@ class Client:
         with suppress(asyncio.CancelledError):
             await self._following  # raises whatever has ended it before
 
-    async def until_ready(self) -> None:
+    async def until_ready(self, *, within: float = ANSWER_SECONDS) -> None:
         ready = asyncio.create_task(self.ready.wait())
-        await asyncio.wait({ready, self._following}, timeout=ANSWER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({ready, self._following}, timeout=within, return_when=asyncio.FIRST_COMPLETED)
         ready.cancel()
         if self._following.done():
             self._following.result()

@@ -40,6 +40,9 @@ SPAN = 10_000_000
 """No sender sends as many: a message's code is the sender's number times this and its own number."""
 
 AGAIN_SECONDS = 0.2
+AWAY_SECONDS = 120
+"""A server is back by then."""
+
 COMPLETE_SECONDS = 60
 
 
@@ -177,7 +180,7 @@ class Soak:
             self.outcome.repeated += tries > 1
 
     async def _is_sent(self, client: Client, uri: str, code: int) -> bool:
-        await client.ready.wait()
+        await client.until_ready(within=AWAY_SECONDS)
         answer = await client.tell(type="message.send", chat=uri, message=f"{code}", client_id=f"{code}")
         return answer is not None and answer["type"] == "ok"
 

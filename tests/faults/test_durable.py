@@ -20,7 +20,7 @@ pytestmark = pytest.mark.faults("201 means durable")
 
 @on_both_databases
 def test_kills_under_load_lose_nothing(serve: Serve, findings: Findings, scale: Scale, seed: int) -> None:
-    kills = scale(5, 20)
+    kills = scale(3, 20)
     findings.inject(f"kill -9 of the server under load, {kills} times")
 
     async def scenario(server: Server) -> None:
