@@ -104,8 +104,8 @@ async def open_sockets(client: Client, number: int, **options: Any) -> AsyncIter
 
 
 async def close_code(stalled: ClientConnection) -> int | None:
-    """Read on, to the end."""
-    with suppress(ConnectionClosed):
+    """Read on, to the end; None where it does not come."""
+    with suppress(ConnectionClosed, asyncio.TimeoutError):
         while True:
             await asyncio.wait_for(stalled.recv(), 10)
     return stalled.close_code
