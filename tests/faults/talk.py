@@ -8,10 +8,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 
 from .checker import Door, Journal
-from .client import Client
+from .client import ANSWER_SECONDS, Client
 
 MOST_AT_FIRST = 50
 """With so many others a chat may start."""
+
+LET_IN_A_SECOND = 10
+"""Clients, at the least."""
 
 
 @asynccontextmanager
@@ -32,7 +35,7 @@ async def connected(*clients: Client) -> AsyncIterator[None]:
         for client in clients:
             await stack.enter_async_context(client)
         for client in clients:
-            await client.until_ready()
+            await client.until_ready(within=ANSWER_SECONDS + len(clients) / LET_IN_A_SECOND)
         yield
 
 
