@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from websockets.exceptions import ConnectionClosed
@@ -16,7 +16,8 @@ from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as open_connection
 from websockets.typing import Subprotocol
 
-from tests.person import Person
+if TYPE_CHECKING:
+    from tests.person import Person
 
 Frame = dict[str, Any]
 

@@ -14,7 +14,7 @@ from tests.hearsay import Hearsay
 from tests.servers import LiveServer, Server, WebServer, database_url
 from tests.services import Service, Valkey
 
-pytest_plugins = ["tests.fixtures"]
+pytest_plugins = ["tests.fixtures", "tests.breakable"]
 
 
 @pytest.fixture(scope="session")

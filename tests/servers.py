@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
@@ -119,6 +119,23 @@ class Server(ExampleProcess):
             stdout=subprocess.PIPE,
             text=True,
         ).stdout
+
+
+Serve = Callable[..., Server]
+
+WSGI_SERVER = """
+import sys
+from wsgiref.simple_server import make_server
+from config.wsgi import application
+make_server("127.0.0.1", int(sys.argv[1]), application).serve_forever()
+"""
+
+
+class WsgiServer(ExampleProcess):
+    """The example project for HTTP only: a process without an event loop, and so without a hub."""
+
+    def command(self) -> list[str | Path]:
+        return [sys.executable, "-c", WSGI_SERVER, str(self.port)]
 
 
 class QuickServer(uvicorn.Server):

@@ -63,8 +63,9 @@ class Service(ABC):
     stop_signal = signal.SIGTERM
     user: str | None = None
     cwd: Path | None = None
-    mode = "strict"
-    """How what a chat says is held against its documents: ``cards``, where a site's cards show more than handles."""
+    mode: str | None = "strict"
+    """How what a chat says is held against its documents: ``cards``, where a site's cards show more than handles; None
+    where it says so much that this would take too long."""
 
     _at: ClassVar[WeakValueDictionary[int | None, Service]] = WeakValueDictionary()
 

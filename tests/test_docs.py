@@ -46,8 +46,8 @@ from tests import test_signals
 from tests.parallel import with_own_connection
 from tests.person import Bearer, Person, Visitor
 from tests.processes import test_browser
-from tests.processes.sites import site
 from tests.servers import EXAMPLE_PROJECT, LiveServer, Server, WebServer, api_answers, example_environment
+from tests.sites import site
 from tests.test_demo import Demo
 from tests.test_signals import SIGNALS
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -24,12 +24,6 @@ def query(postgres: Postgres, sql: str) -> str:
         text=True,
     )
     return psql.stdout.strip()
-
-
-@pytest.fixture
-def valkey() -> Iterator[Valkey]:
-    with Valkey() as valkey:
-        yield valkey
 
 
 @pytest.mark.django_db

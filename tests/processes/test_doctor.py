@@ -16,8 +16,7 @@ from redis import Redis
 
 from tests.servers import EXAMPLE_PROJECT, Server, example_environment
 from tests.services import Postgres, Valkey
-
-from .sites import site
+from tests.sites import site
 
 pytestmark = pytest.mark.processes
 

@@ -24,9 +24,8 @@ from tests.clients import open_socket
 from tests.person import PASSWORD
 from tests.servers import EXAMPLE_PROJECT, ExampleProcess, Server, database_url, example_environment
 from tests.services import Valkey
+from tests.sites import site
 from tests.test_docs import DOCS, file
-
-from .sites import site
 
 pytestmark = pytest.mark.processes
 

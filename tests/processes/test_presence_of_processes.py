@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.servers import Server
+from tests.faults.client import Client, sign_up
+from tests.faults.talk import connected
+from tests.servers import Serve
 from tests.services import Valkey
-
-from .client import Client, sign_up
-from .sites import site
-from .talk import connected
+from tests.sites import site
 
 pytestmark = pytest.mark.processes
-
-Serve = Callable[..., Server]
 
 AT_ONCE = 1
 OFFLINE_AFTER = (2, 6)

@@ -12,8 +12,8 @@ import pytest
 
 from tests.clients import ChatSocket, open_socket
 from tests.servers import ExampleProcess, Server
+from tests.sites import site
 
-from .sites import site
 from .test_habits import Daphne, Someone
 
 pytestmark = pytest.mark.processes

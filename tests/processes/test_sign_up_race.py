@@ -11,8 +11,7 @@ import pytest
 
 from tests.person import PASSWORD
 from tests.servers import Server
-
-from .sites import site
+from tests.sites import site
 
 pytestmark = pytest.mark.processes
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Mapping, MutableSequence
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
@@ -14,13 +15,11 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.typing import Subprotocol
 
 from tests.clients import Frame, View
-from tests.person import PASSWORD
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from tests.servers import ExampleProcess
-
+PASSWORD = "lemonade at noon"
 SUBPROTOCOL = Subprotocol("bpo-chat.v1")
 ANSWER_SECONDS = 10
 """What has no answer by then counts as not answered."""
@@ -28,18 +27,30 @@ ANSWER_SECONDS = 10
 RECONNECT_SECONDS = 0.3
 
 
+class Site(Protocol):
+    """Where a client finds the chat: a server, or what stands before some."""
+
+    @property
+    def http(self) -> str: ...
+    @property
+    def ws(self) -> str: ...
+
+
 class Client:
     """Somebody with an account, who asks one server over HTTP and has a socket to the same or another one."""
 
-    def __init__(self, username: str, access: str, *, http: ExampleProcess, ws: ExampleProcess) -> None:
+    def __init__(self, username: str, access: str, *, http: Site, ws: Site, refresh: str = "") -> None:
         self.username = username
         self.access = access
+        self.refresh = refresh
         self.headers: Mapping[str, str] = {"Authorization": f"Bearer {access}"}
         self.http = httpx.AsyncClient(base_url=f"{http.http}/api/v1/", headers=self.headers, timeout=ANSWER_SECONDS)
         self.ws = ws.ws
         self.views: dict[str, View] = {}
-        self.frames: list[Frame] = []
+        self.frames: MutableSequence[Frame] = []
         self.close_codes: list[int | None] = []
+        self.ready_at: list[float] = []
+        self.closed_at: list[float] = []
         self.ready = asyncio.Event()
         self._socket: ClientConnection
         self._told = 0
@@ -57,9 +68,9 @@ class Client:
         with suppress(asyncio.CancelledError):
             await self._following  # raises whatever has ended it before
 
-    async def until_ready(self) -> None:
+    async def until_ready(self, *, within: float = ANSWER_SECONDS) -> None:
         ready = asyncio.create_task(self.ready.wait())
-        await asyncio.wait({ready, self._following}, timeout=ANSWER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({ready, self._following}, timeout=within, return_when=asyncio.FIRST_COMPLETED)
         ready.cancel()
         if self._following.done():
             self._following.result()
@@ -121,6 +132,7 @@ class Client:
                     answer.set_result(None)
             await self._socket.close()
             self.close_codes.append(self._socket.close_code)
+            self.closed_at.append(time.time())
 
     async def _take(self, frame: Frame) -> None:
         self.frames.append(frame)
@@ -128,6 +140,7 @@ class Client:
             case "ready":
                 await self._compare(frame["chats"])
                 self.ready.set()
+                self.ready_at.append(time.time())
             case "changes":
                 await self._take_changes(frame)
             case "reset":
@@ -203,10 +216,11 @@ class Client:
             self.views.pop(uri, None)
 
 
-async def sign_up(username: str, *, http: ExampleProcess, ws: ExampleProcess | None = None) -> Client:
+async def sign_up(username: str, *, http: Site, ws: Site | None = None) -> Client:
     """A new account, and its client; the socket goes to the server of the requests unless another is named."""
     body = {"username": username, "email": f"{username}@email.com", "password": PASSWORD, "password2": PASSWORD}
     async with httpx.AsyncClient(timeout=30) as visitor:
         answer = await visitor.post(f"{http.http}/api/v1/users/signup/", json=body)
     assert answer.status_code == 201, answer.text
-    return Client(username, answer.json()["access"], http=http, ws=ws or http)
+    tokens = answer.json()
+    return Client(username, tokens["access"], refresh=tokens["refresh"], http=http, ws=ws or http)

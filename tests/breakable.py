@@ -1,6 +1,9 @@
+"""Services of a test's own, which it may break."""
+
 from __future__ import annotations
 
 import secrets
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,17 +42,29 @@ def postgres() -> Iterator[DurablePostgres]:
     with DurablePostgres() as postgres:
         migrate(postgres.url)
         yield postgres
+        postgres.kill()  # nobody needs what it would write down in the end
+
+
+@pytest.fixture(scope="session")
+def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "db.sqlite3"
+    migrate(f"sqlite:///{path}")
+    return path
 
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a migrated database for this test alone, of the kind that ``--db`` asks for."""
-    if request.config.getoption("db") == "postgres":
+    """The address of a migrated database for this test alone, of the kind that its parameter or ``--db`` asks for."""
+    kind = getattr(request, "param", request.config.getoption("db"))
+    if kind == "postgres":
         postgres: DurablePostgres = request.getfixturevalue("postgres")
         return postgres.clone()
-    url = f"sqlite:///{tmp_path / 'db.sqlite3'}"
-    migrate(url)
-    return url
+    copy = shutil.copy(request.getfixturevalue("sqlite"), tmp_path / "db.sqlite3")
+    return f"sqlite:///{copy}"
+
+
+on_both_databases = pytest.mark.parametrize("database", ["postgres", "sqlite"], indirect=True)
 
 
 def migrate(database_url: str) -> None:

@@ -83,11 +83,11 @@ class Journal:
         outcome, _ = await ask_over_http(client, "PATCH", path, {"message": text})
         ask.texts = {"ok": [text], "failed": ask.texts, "unknown": [*ask.texts, text]}[outcome]
 
-    async def until_acknowledged(self, more: int) -> None:
+    async def until_acknowledged(self, more: int, *, within: float = 30) -> None:
         """Wait until so many more messages have been acknowledged than now."""
         wanted = len(self.acknowledged) + more
         async with self._progress:
-            await asyncio.wait_for(self._progress.wait_for(lambda: len(self.acknowledged) >= wanted), 30)
+            await asyncio.wait_for(self._progress.wait_for(lambda: len(self.acknowledged) >= wanted), within)
 
 
 async def ask_over_http(client: Client, method: str, path: str, body: Any) -> tuple[Outcome, Row | None]:
@@ -117,9 +117,29 @@ async def check(journal: Journal, clients: Sequence[Client], *, within: float = 
     started = time.monotonic()
     history = await read_history(clients[0], journal.uri)
     assert not (problems := list(contradictions(journal.asks, history))), "\n".join(problems)
-    while problems := [each for client in clients for each in differences(client, journal.uri, history)]:
-        assert time.monotonic() - started < within, "\n".join(problems)
+    await until_complete(clients, journal.uri, history, within=within)
+    return time.monotonic() - started
+
+
+async def until_complete(clients: Sequence[Client], uri: str, history: View, *, within: float) -> None:
+    """Wait until each of them sees what is stored, and nothing else."""
+    give_up = time.monotonic() + within
+    while problems := [each for client in clients for each in differences(client, uri, history)]:
+        assert time.monotonic() < give_up, "\n".join(problems)
         await asyncio.sleep(0.05)
+
+
+class NotSeen(AssertionError):
+    """A message has not arrived in time."""
+
+
+async def arrival(ask: Ask, journal: Journal, client: Client, within: float) -> float:
+    """Wait until the client sees the message. Returns how many seconds that took."""
+    started = time.monotonic()
+    while not any(row["client_id"] == ask.client_id for row in client.views[journal.uri].messages.values()):
+        if time.monotonic() - started > within:
+            raise NotSeen(f"{client.username} does not see {ask}")
+        await asyncio.sleep(0.005)
     return time.monotonic() - started
 
 
@@ -200,3 +220,19 @@ def differences(client: Viewer, uri: str, history: View) -> Iterable[str]:
     repeated = [text for text, times in Counter(row["message"] for row in view.messages.values()).items() if times > 1]
     if repeated:
         yield f"{client.username} sees twice: {repeated}"
+
+
+def assert_learned_of_removal(client: Client, uri: str) -> None:
+    """The client was told that it is out, of nothing that came later, and of nothing else after that."""
+    frames = [frame for frame in client.frames if frame["type"] == "changes" and frame["chat"] == uri]
+    removals = own_removals(client, frames[-1])
+    assert removals, f"the last that {client.username} heard is {frames[-1]}"
+    again = [frame for frame in frames[:-1] if own_removals(client, frame)]
+    assert not again, f"{client.username} hears more of a chat after having been removed: {again} and {frames[-1]}"
+    newest = max(row["version"] for frame in frames for row in frame["messages"])
+    assert newest < removals[0]["version"]
+    assert uri not in client.views
+
+
+def own_removals(client: Client, frame: Row) -> list[Row]:
+    return [row for row in frame["members"] if row["left"] and row["username"] == client.username]

@@ -10,8 +10,9 @@ import pytest
 from tests.clients import View
 
 from .checker import Ask, contradictions, differences
+from .report import CHECKER
 
-pytestmark = pytest.mark.processes
+pytestmark = pytest.mark.faults(CHECKER)
 
 URI = "chat"
 

@@ -8,14 +8,23 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 
 from .checker import Door, Journal
-from .client import Client
+from .client import ANSWER_SECONDS, Client
+
+MOST_AT_FIRST = 50
+"""With so many others a chat may start."""
+
+LET_IN_A_SECOND = 10
+"""Clients, at the least."""
 
 
 @asynccontextmanager
 async def conversation(*clients: Client) -> AsyncIterator[Journal]:
     """A group chat of these, all connected."""
     first, *others = clients
-    chat = await first.request("POST", "chats/", {"members": [client.username for client in others]})
+    members = [client.username for client in others[:MOST_AT_FIRST]]
+    chat = await first.request("POST", "chats/", {"members": members})
+    for client in others[MOST_AT_FIRST:]:
+        await client.request("PATCH", f"chats/{chat['uri']}/", {})
     async with connected(*clients):
         yield Journal(chat["uri"])
 
@@ -26,7 +35,7 @@ async def connected(*clients: Client) -> AsyncIterator[None]:
         for client in clients:
             await stack.enter_async_context(client)
         for client in clients:
-            await client.until_ready()
+            await client.until_ready(within=ANSWER_SECONDS + len(clients) / LET_IN_A_SECOND)
         yield
 
 

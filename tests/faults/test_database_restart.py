@@ -6,25 +6,30 @@ import asyncio
 
 import pytest
 
-from tests.servers import Server
+from tests.servers import Serve, Server
 from tests.services import Postgres
 
 from .checker import check
-from .client import Client, sign_up
+from .client import PASSWORD, Client, sign_up
+from .report import Findings, Scale
 from .talk import connected, conversation, talking
 
 pytestmark = [
-    pytest.mark.processes,
-    pytest.mark.skipif("config.getoption('db') != 'postgres'", reason="A file does not restart: see --db=postgres"),
+    pytest.mark.faults("the database goes away"),
+    pytest.mark.parametrize("database", ["postgres"], indirect=True),  # a file does not restart
 ]
 
 REFUSAL_SECONDS = 5
 """Whoever cannot be served shall know it soon. On a socket it may take longer: one frame waits for another."""
 
 
-@pytest.mark.parametrize("seed", [1])
 @pytest.mark.parametrize("end", ["stopped", "killed"])
-def test_the_server_works_again_after_its_database(postgres: Postgres, database: str, end: str, seed: int) -> None:
+def test_the_server_works_again_after_its_database(
+    postgres: Postgres, serve: Serve, end: str, findings: Findings, scale: Scale, seed: int
+) -> None:
+    times = scale(1, 5)
+    findings.inject(f"PostgreSQL {end} and started again, {times} times")
+
     async def scenario(server: Server) -> None:
         *clients, newcomer = await asyncio.gather(
             *(sign_up(name, http=server) for name in ("wali", "mabel", "otis", "ines"))
@@ -32,26 +37,31 @@ def test_the_server_works_again_after_its_database(postgres: Postgres, database:
         async with conversation(*clients) as journal:
             async with talking(journal, clients, seed, voices=2):
                 await journal.until_acknowledged(30)
-                await asyncio.to_thread(postgres.stop if end == "stopped" else postgres.kill)
-                try:
-                    await assert_unavailable_over_http(clients[0], journal.uri)
-                    await assert_unavailable_on_socket(clients[0], journal.uri)
-                    await assert_not_let_in(newcomer)
-                finally:
-                    await asyncio.to_thread(postgres.start)
-                await journal.until_acknowledged(30)
+                for _ in range(times):
+                    await asyncio.to_thread(postgres.stop if end == "stopped" else postgres.kill)
+                    try:
+                        await assert_unavailable_over_http(clients[0], journal.uri)
+                        await assert_unavailable_on_socket(clients[0], journal.uri)
+                        await assert_not_let_in(newcomer)
+                    finally:
+                        await asyncio.to_thread(postgres.start)
+                    await journal.until_acknowledged(30)
             assert any(ask.tries > 1 for ask in journal.asks), "nobody noticed"
-            seconds = await check(journal, clients)
-        slowest = max(ask.slowest for ask in journal.asks)
-        print(f"{len(journal.asks)} sent, the slowest in {slowest:.2f} s; views complete after {seconds:.1f} s")
+            findings.count(journal)
+            findings.complete(await check(journal, clients))
+        findings.see(f"the slowest answer after {max(ask.slowest for ask in journal.asks):.1f} s")
 
-    with Server(DATABASE_URL=database) as server:
-        asyncio.run(scenario(server))
-        assert server.process is not None
-        assert server.process.poll() is None
+    server = serve()
+    asyncio.run(scenario(server))
+    assert server.process is not None
+    assert server.process.poll() is None, "it was started again"
 
 
-def test_connections_that_broke_while_nobody_asked_are_replaced(postgres: Postgres, database: str) -> None:
+def test_connections_that_broke_while_nobody_asked_are_replaced(
+    postgres: Postgres, serve: Serve, findings: Findings
+) -> None:
+    findings.inject("PostgreSQL restarted while nobody asks")
+
     async def scenario(server: Server) -> None:
         wali = await sign_up("wali", http=server)
         # More than the server has database threads, so that all have a connection.
@@ -71,8 +81,7 @@ def test_connections_that_broke_while_nobody_asked_are_replaced(postgres: Postgr
             for _ in range(3):
                 assert await ask_all() == ["ok"] * 8
 
-    with Server(DATABASE_URL=database) as server:
-        asyncio.run(scenario(server))
+    asyncio.run(scenario(serve()))
 
 
 async def assert_unavailable_over_http(client: Client, uri: str) -> None:
@@ -80,7 +89,7 @@ async def assert_unavailable_over_http(client: Client, uri: str) -> None:
         ("POST", f"chats/{uri}/messages/", {"message": "Is anybody there?"}),
         ("GET", f"chats/{uri}/messages/", None),
         ("GET", "chats/", None),
-        ("POST", "users/login/", {"email": "wali@email.com", "password": "password123"}),
+        ("POST", "users/login/", {"email": "wali@email.com", "password": PASSWORD}),
     ):
         answer = await asyncio.wait_for(client.http.request(method, path, json=body), REFUSAL_SECONDS)
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), f"{method} {path}: {answer.text}"

@@ -1,0 +1,1 @@
+"""Each promise of the package, and the fault that tests it."""
