@@ -50,6 +50,7 @@ class Client:
         self.frames: MutableSequence[Frame] = []
         self.close_codes: list[int | None] = []
         self.ready_at: list[float] = []
+        self._told_to_wait: float = RECONNECT_SECONDS
         self.closed_at: list[float] = []
         self.ready = asyncio.Event()
         self._socket: ClientConnection
@@ -108,7 +109,8 @@ class Client:
                 async with self._connected():
                     async for text in self._socket:
                         await self._take(json.loads(text))
-            await asyncio.sleep(RECONNECT_SECONDS)
+            pause, self._told_to_wait = self._told_to_wait, RECONNECT_SECONDS
+            await asyncio.sleep(pause)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[None]:
@@ -146,6 +148,8 @@ class Client:
             case "reset":
                 await self._fetch(frame["chat"])
                 await self._resumed(frame["chat"])
+            case "reconnect":
+                self._told_to_wait = frame["after"]
             case "ping":
                 await self._say(type="pong")
             case "ok" | "error" if frame.get("id") in self._answers:
