@@ -58,6 +58,7 @@ def test_no_answer_shows_an_email_but_ones_own(wali: Person, mabel: Person, otis
         "people": [wali.get("people/")],
         "block": [wali.put(f"blocks/{name}/") for name in (otis.username, wali.username, "nobody")],
         "blocks": [wali.get("blocks/")],
+        "health": [visitor.get("health/")],
         "member": [wali.patch(f"{chat}/members/{otis.username}/", {"role": "admin"})]
         + [wali.delete(f"{chat}/members/{person.username}/") for person in (otis, otis, wali)],
     }

@@ -100,7 +100,7 @@ CALLS: dict[str, tuple[int, Callable[[Site], Answer]]] = {
     "block somebody without a personal chat": (6, lambda site: site.wali.put("blocks/mabel/")),
     "blocks": (2, lambda site: site.wali.get("blocks/", limit=200)),
     "people": (2, lambda site: site.wali.get("people/", q="o", limit=200)),
-    "report": (6, lambda site: site.wali.post(f"chats/{site.shared}/messages/1/report/", {"reason": "Spam"})),
+    "report": (7, lambda site: site.wali.post(f"chats/{site.shared}/messages/1/report/", {"reason": "Spam"})),
     "start a group": (6, lambda site: site.wali.post("chats/", {"members": ["mabel"]})),
     "start a personal chat": (7, lambda site: site.wali.post("chats/", {"username": "mabel"})),
 }

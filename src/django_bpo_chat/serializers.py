@@ -147,7 +147,7 @@ TEXT = "1 to 4,000 characters after the white space around it is gone; empty at 
 
 
 class SendMessageInput(serializers.Serializer[Any]):
-    message = TextField(required=False, help_text=f"{TEXT} Only there it may be left out.")
+    message = TextField(default="", help_text=TEXT)
     client_id = TextField(
         required=False,
         allow_null=True,
@@ -156,11 +156,6 @@ class SendMessageInput(serializers.Serializer[Any]):
     )
     reply_to = NumberField(required=False, allow_null=True, help_text="The `seq` of a message of this chat.")
     attachments = NamesField(required=False, allow_null=True, help_text="Files by their `id`, at most ten by default.")
-
-    def validate(self, attrs: Data) -> Data:
-        if "message" not in attrs and not attrs.get("attachments"):
-            raise serializers.ValidationError({"message": [self.fields["message"].error_messages["required"]]})
-        return attrs
 
 
 class EditMessageInput(serializers.Serializer[Any]):

@@ -144,7 +144,7 @@ def note_deletion(chat: Chat, actor: User | None, message: Message, **_: Any) ->
 
 
 def note_report(chat: Chat, actor: User, report: Report, **_: Any) -> None:
-    note(actor, f"reported {report.message.seq} in {chat.title}: {report.reason}")
+    note(actor, f"reported {report.message.seq} in {chat.title}")
 
 
 RECEIVERS: dict[Signal, Callable[..., None]] = {

@@ -233,7 +233,7 @@ def test_a_sites_own_code_hears_of_everything(
         "otis took otis out of Picnic",
         "wali changed joinable, title of Tea",
         "mabel corrected 1 in Tea",
-        "wali reported 1 in Tea: Shouting",
+        "wali reported 1 in Tea",
         "wali deleted 1 from Tea",
         "The site changed owner of Tea",
     ]

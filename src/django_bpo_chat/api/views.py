@@ -206,7 +206,7 @@ class MessagesView(ChatAPIView):
         message, created = operations.send_message(
             actor=self.user,
             chat=uri,
-            text=values.get("message", ""),
+            text=values["message"],
             client_id=values.get("client_id") or "",
             reply_to=values.get("reply_to"),
             attachments=values.get("attachments") or (),

@@ -107,7 +107,7 @@ def _send(actor: User, values: Data) -> Result:
     message, _created = operations.send_message(
         actor=actor,
         chat=values["chat"],
-        text=body.get("message", ""),
+        text=body["message"],
         client_id=body.get("client_id") or "",
         reply_to=body.get("reply_to"),
         attachments=body.get("attachments") or (),
