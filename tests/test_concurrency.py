@@ -628,6 +628,56 @@ def test_joining_and_writing_while_ones_account_is_deleted(
     assert (message["user"], message["deleted"]) == ({"username": None}, messages == "delete")
 
 
+def test_an_account_is_deleted_while_somebody_is_added_and_another_one_goes(
+    wali: Person, mabel: Person, otis: Person
+) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("Has one writer at a time.")
+    low, high = sorted([otis.start(), otis.start()])
+    otis.add(high, wali)
+    otis.add(high, mabel)
+    otis.add(low, mabel)
+    with ThreadPoolExecutor(1) as pool:
+        deletions: list[Future[Any]] = []
+
+        def meanwhile() -> None:
+            at_once(lambda: otis.add(low, wali))
+            deletions.append(pool.submit(with_own_connection, mabel.user.delete))
+            time.sleep(0.5)  # for it to hold the one and wait for the other
+
+        with just_before("FOR UPDATE$", meanwhile):
+            wali.user.delete()
+        deletions[0].result(10)
+    assert set(Chat.objects.values_list("member_count", flat=True)) == {1}
+
+
+@pytest.mark.parametrize("messages", ["keep", "delete"])
+def test_a_report_while_the_account_of_the_author_is_deleted(
+    configure: Configure, wali: Person, mabel: Person, messages: str
+) -> None:
+    """The reporter inherits the chat."""
+    if connection.vendor == "sqlite":
+        pytest.skip("Has one writer at a time.")
+    configure(DELETED_USERS_MESSAGES=messages)
+    uri = wali.start(mabel)
+    wali.send(uri)
+    reports: list[Future[Answer]] = []
+    with ThreadPoolExecutor(1) as pool:
+
+        def report() -> None:
+            body = {"reason": "Spam"}
+            reports.append(
+                pool.submit(with_own_connection, lambda: mabel.post(f"chats/{uri}/messages/1/report/", body))
+            )
+            time.sleep(0.5)
+
+        mabel.access  # noqa: B018  (logs in before)
+        with just_before('^UPDATE "bpo_chat_membership"', report):
+            wali.user.delete()
+        assert reports[0].result(10).status in {202, 404}
+    assert mabel.chat(uri)["owner"] == mabel.username
+
+
 def test_coming_back_while_ones_account_is_deleted_counts_nobody_for_ever(
     wali: Person, crowd: Callable[[int], Sequence[Person]]
 ) -> None:

@@ -12,7 +12,7 @@ from django.test.utils import isolate_apps
 from django_bpo_chat import operations
 from django_bpo_chat.adapter import Adapter
 from django_bpo_chat.exceptions import Invalid
-from django_bpo_chat.models import Chat
+from django_bpo_chat.models import Chat, Message
 from tests.fixtures import Configure
 from tests.person import Person, only_with
 
@@ -191,6 +191,14 @@ def test_a_repetition_by_who_is_out_tells_them_nothing(wali: Person, mabel: Pers
 
 
 # Editing
+
+
+def test_a_page_is_read_although_a_row_is_ahead_of_its_chat(wali: Person) -> None:
+    """As after a restore of some tables, or from a site's own rows."""
+    uri = wali.start()
+    wali.send(uri)
+    Message.objects.update(version=1000)
+    assert [row["version"] for row in wali.messages(uri)["results"]] == [1000]
 
 
 def test_authors_edit_their_messages(wali: Person, mabel: Person) -> None:

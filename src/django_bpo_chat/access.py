@@ -151,10 +151,9 @@ def visible_message(chat: Chat, seq: int, *, first_seq: int) -> Message:
 
 def chat(actor: User, uri: str) -> wire.ChatView:
     """Raises ``NotAMember`` or ``NotFound``."""
-    own = _in_chat(chats(actor), actor, uri)
-    for view in chat_views([own]):
-        return view
-    raise refusal(actor, own.chat)
+    while True:
+        for view in chat_views([_in_chat(chats(actor), actor, uri)]):
+            return view
 
 
 def started_chat(chat: Chat) -> wire.ChatView:
@@ -295,7 +294,8 @@ def messages(
         member = membership(actor, uri)
         page = _message_page(member, before, after, around, limit)
         # Whoever has gone in between does not see what was changed after that.
-        if all(row.version <= page.version for row in page.messages):
+        is_ahead = any(row.version > page.version for row in page.messages)
+        if not (is_ahead and _ended([member])):
             return page
 
 

@@ -1,9 +1,11 @@
 """Whether the database answers, and how long one waits for that."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
 from typing import TypeVar
 
 from django.db import connections, router
@@ -14,10 +16,30 @@ from .models import Chat
 SECONDS = 2
 """For so long the database may take to answer."""
 
-_askers = threading.BoundedSemaphore(4)
-"""Those who wait for the database: while it hangs there are not more and more of them."""
+GIVEN_UP_SECONDS = 30
+"""A question that has hung for so long is asked anew: its connection may be dead where the database is not."""
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    answer: "Future[None]"
+    asked_at: float
+
+    @property
+    def age(self) -> float:
+        return time.monotonic() - self.asked_at
+
+    @property
+    def is_open(self) -> bool:
+        return not self.answer.done() and self.age < GIVEN_UP_SECONDS
+
+
+_lock = threading.Lock()
+_questions: dict[str, _Question] = {}
+"""By database, the last one. Whoever wants to know meanwhile waits for the same answer, so that nobody's requests take
+more than one connection, or, while the database hangs, more and more threads."""
 
 
 def check_database() -> None:
@@ -26,19 +48,30 @@ def check_database() -> None:
     try:
         if connections[alias].vendor == "sqlite":  # a file keeps nobody waiting, and one in memory is its thread's
             _ask(alias)
-        elif not _askers.acquire(timeout=SECONDS):
-            raise Unavailable
         else:
-            within(SECONDS, lambda: _ask_and_close(alias))
+            question = _question(alias)
+            _result(question.answer, max(0, SECONDS - question.age))
     except (*DATABASE_AWAY, TimeoutError) as error:
         raise Unavailable from error
+
+
+def _question(alias: str) -> _Question:
+    with _lock:
+        last = _questions.get(alias)
+        if last is None or not last.is_open:
+            last = _questions[alias] = _Question(begun(lambda: _ask_and_close(alias)), time.monotonic())
+        return last
 
 
 def within(seconds: float, work: Callable[[], Result]) -> Result:
     """What ``work`` returns, from a thread of its own. Raises ``TimeoutError`` where that takes longer: nothing can end
     the thread then, and nobody waits for it."""
+    return _result(begun(work), seconds)
+
+
+def _result(future: "Future[Result]", seconds: float) -> Result:
     try:
-        return begun(work).result(seconds)
+        return future.result(seconds)
     except FutureTimeout as error:  # before Python 3.11 it is no TimeoutError
         raise TimeoutError from error
 
@@ -67,4 +100,3 @@ def _ask_and_close(alias: str) -> None:
         _ask(alias)
     finally:
         connections[alias].close()
-        _askers.release()

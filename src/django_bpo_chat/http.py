@@ -16,6 +16,7 @@ from rest_framework import exceptions as drf
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.parsers import JSONParser
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -106,6 +107,7 @@ class ChatAPIView(APIView):
     transaction, so ``ATOMIC_REQUESTS`` is off for these views.
     """
 
+    parser_classes = (JSONParser,)  # what ``OPTIONS`` tells; the body is left to the views
     renderer_classes = (WireRenderer,)
     content_negotiation_class = JSONOnly
     metadata_class = SimpleMetadata

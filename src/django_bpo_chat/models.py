@@ -212,7 +212,7 @@ class Membership(models.Model):
     first_seq = models.PositiveBigIntegerField(default=1)
     read_seq = models.PositiveBigIntegerField(default=0)
     returned_version = models.BigIntegerField(null=True, editable=False)
-    """Of the last coming back; None for who has never been out."""
+    """Of the last coming back to other messages than before; None for who always saw the same ones."""
     muted = models.BooleanField(default=False, db_default=False)
     pinned = models.BooleanField(default=False, db_default=False)
     archived = models.BooleanField(default=False, db_default=False)

@@ -34,7 +34,7 @@ class ExportAdmin(RowsAdmin):
         return [path("export/", view, name=self.url_name("export")), *super().get_urls()]
 
     def has_export_permission(self, request: HttpRequest) -> bool:
-        """Whoever exports sees all that is in the file on the admin's pages too, and the site has these."""
+        """Whoever exports sees what is in the file on the admin's pages too, but for emails, and the site has these."""
         return all(
             self.admin_site.is_registered(model) and self.is_permitted(request, "view", model)
             for model in self.export_models

@@ -5,6 +5,7 @@ A site need not have a library for clients, and its servers' ones are not the sa
 
 import os
 from base64 import b64encode
+from contextlib import suppress
 from hashlib import sha1
 from http.client import HTTPConnection, HTTPSConnection
 from typing import TYPE_CHECKING
@@ -42,7 +43,8 @@ class WebSocket:
 
     def __exit__(self, *exc_info: object) -> None:
         try:
-            self._send(CLOSE, (1000).to_bytes(2, "big"))
+            with suppress(OSError):  # whoever has closed it hears nothing any more
+                self._send(CLOSE, (1000).to_bytes(2, "big"))
         finally:
             self._answer.close()
             self._connection.close()

@@ -99,23 +99,23 @@ def release_user(*, user: User) -> None:
     database = router.db_for_write(Membership)
     with transaction.atomic(using=database):
         lock_first(database)
+        while not _close_account(user, database):
+            pass
+
+
+def _close_account(user: User, database: str) -> bool:
+    """From now on, whoever would enter one more chat in the user's name, or write, waits, and finds no account.
+
+    False, and nothing is done and nothing locked, where somebody has done so meanwhile: who holds a chat may wait for an
+    account, so who holds an account must not wait for a chat; nor must who holds chats, but in their order.
+    """
+    with transaction.atomic(using=database):
         _let_go(user)
         # Rows that name two accounts, in one order, whichever of the two is deleted.
         bans = Ban.objects.filter(Q(user=user) | Q(banned_by=user))
         reports = Report.objects.filter(Q(reporter=user) | Q(resolved_by=user))
         for rows in (bans, reports):
             list(rows.select_for_update(of=("self",)).order_by("pk").values_list("pk"))
-        while not _close_account(user, database):
-            _let_go(user)
-
-
-def _close_account(user: User, database: str) -> bool:
-    """From now on, whoever would enter one more chat in the user's name, or write, waits, and finds no account.
-
-    False, and the account stays as open as it was, where somebody has done so meanwhile: who holds a chat may wait for
-    an account, so who holds an account must not wait for a chat.
-    """
-    with transaction.atomic(using=database):
         list(rows_of_users().select_for_update().filter(pk=user.pk).values_list("pk"))
         is_released = _is_released(user)
         transaction.set_rollback(not is_released, using=database)
@@ -134,9 +134,11 @@ def _deletes_messages() -> bool:
 def _let_go(user: User) -> None:
     if _deletes_messages():
         lock_chats_of(user)
+    _release_from_all(user)
+    # After the heirs' rows: whoever reports a message holds their own row, and then waits for the message.
+    if _deletes_messages():
         for _deleted in delete_messages_of(author=user):
             pass
-    _release_from_all(user)
 
 
 def _release_from_all(user: User) -> None:
@@ -168,10 +170,11 @@ def admit(change: Change, user: User) -> Membership:
     membership = Membership.objects.of(user).filter(chat=chat).first() or Membership(chat=chat)
     if membership.pk:
         change.hold_account(user)  # as a foreign key does where the row is new
-        membership.returned_version = change.version
     membership.chat, membership.user = chat, user
     membership.role = Membership.Role.MEMBER
     membership.joined_at, membership.left_at = change.time, None
+    if membership.pk and membership.first_seq != chat.first_seq_for_newcomers:
+        membership.returned_version = change.version
     membership.first_seq, membership.read_seq = chat.first_seq_for_newcomers, chat.last_seq
     membership.muted = membership.pinned = membership.archived = False
     change.count_members(+1)
