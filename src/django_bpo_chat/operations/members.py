@@ -106,8 +106,8 @@ def release_user(*, user: User) -> None:
 def _close_account(user: User, database: str) -> bool:
     """From now on, whoever would enter one more chat in the user's name, or write, waits, and finds no account.
 
-    False, and nothing is done and nothing locked, where somebody has done so meanwhile: who holds a chat may wait for an
-    account, so who holds an account must not wait for a chat; nor must who holds chats, but in their order.
+    False, and nothing is done and nothing locked, where somebody has done so meanwhile: who holds a chat may wait for
+    an account, so who holds an account must not wait for a chat; nor must who holds chats, but in their order.
     """
     with transaction.atomic(using=database):
         _let_go(user)
