@@ -275,7 +275,7 @@ def test_members_and_who_has_left_are_banned_and_the_log_says_by_whom(
     refused = membership(personal, mabel)
     done, told = ines.act("ban", [refused, *chosen])
     assert done == "Banned from the chat: 2"
-    assert told == f"{mabel.username} in {personal}: This is not possible in a personal chat."
+    assert told == f"Not done: {mabel.username} in {personal}. This is not possible in a personal chat."
     assert [person.patch(f"chats/{uri}/", {}).status for person in (wali, mabel)] == [404, 404]
     chat = otis.chat(uri)
     assert (chat["member_count"], chat["owner"]) == (1, otis.username)
@@ -294,9 +294,10 @@ def test_what_is_refused_is_told_and_the_rest_is_done(
     refused = [membership(personal, wali), membership(personal, mabel)]
     done, *others = ines.act("remove", [*refused, membership(uri, otis), membership(uri, mabel)])
     assert done == "Removed from the chat: 1"
-    assert f"{otis.username} in {uri}: This is not there any more." in others
+    assert f"Not done: {otis.username} in {uri}. This is not there any more." in others
+    refusal = "This is not possible in a personal chat."
     assert set(others) & {
-        f"{one.username} in {personal}, {other.username} in {personal}: This is not possible in a personal chat."
+        f"Not done: {one.username} in {personal}, {other.username} in {personal}. {refusal}"
         for one, other in ((wali, mabel), (mabel, wali))
     }
     assert wali.chat(personal)["member_count"] == 2
@@ -327,7 +328,7 @@ def test_a_chat_that_is_not_to_be_had_is_told_and_the_rest_is_done(
     monkeypatch.setattr(operations, "remove_member", Waiting())
     assert ines.act("remove", [first, second, third]) == [
         "Removed from the chat: 2",
-        f"{mabel.username} in {second.chat}: Not available at the moment. Try again.",
+        f"Not done: {mabel.username} in {second.chat}. Not available at the moment. Try again.",
     ]
     assert list(Membership.objects.present().of(mabel.user)) == [second]
     assert [name for name, _ in ines.log()] == [str(first), str(third)]

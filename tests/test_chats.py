@@ -61,6 +61,13 @@ def test_a_chat_starts_with_at_most_50_others(wali: Person, crowd: Callable[[int
     assert chat["member_count"] == 51
 
 
+def test_ones_own_username_means_nobody_else(wali: Person, mabel: Person) -> None:
+    chat = wali.post("chats/", {"username": wali.username}).done()
+    assert (chat["kind"], chat["member_count"]) == ("group", 1)
+    chat = wali.post("chats/", {"username": wali.username, "title": "Notes", "members": [mabel.username]}).done()
+    assert (chat["kind"], chat["title"], chat["member_count"]) == ("group", "Notes", 2)
+
+
 def test_ones_own_name_and_repeats_do_not_count_towards_the_50(
     wali: Person, crowd: Callable[[int], Sequence[Person]]
 ) -> None:

@@ -397,7 +397,10 @@ def test_a_ban_that_cannot_be_is_told_and_resolves_nothing(
     done, *refused = ines.act("ban", [the(direct), the(group), the(uri)])
     assert done == "Banned from the chat: 1"
     assert sorted(refused) == sorted(
-        [f"{group} #1: This is not there any more.", f"{direct} #1: This is not possible in a personal chat."]
+        [
+            f"Not done: {group} #1. This is not there any more.",
+            f"Not done: {direct} #1. This is not possible in a personal chat.",
+        ]
     )
     assert [the(chat).is_open for chat in (direct, group, uri)] == [True, True, False]
 

@@ -129,6 +129,7 @@ if os.environ.get("EXAMPLE_THROTTLES") == "off":
     BPO_CHAT = {"RATES": None, "SOCKETS_PER_USER": 10_000}
 
 USE_TZ = True
+TIME_ZONE = "UTC"
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "static"

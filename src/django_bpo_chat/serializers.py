@@ -12,6 +12,7 @@ from .exceptions import Invalid
 from .models import CLIENT_ID_LENGTH
 from .operations.invites import LONGEST_SECONDS, MOST_USES
 from .search import SEARCH_LENGTH
+from .users import handle
 
 BIGGEST = 2**63 - 1
 """What a database integer holds. Numbers beyond it are in range on the wire and mean "past the end"."""
@@ -111,6 +112,8 @@ class StartChatInput(serializers.Serializer[Any]):
     members = NamesField(required=False, help_text="Up to 50 usernames, one's own and repeats not counted.")
 
     def validate(self, attrs: Data) -> Data:
+        if "username" in attrs and attrs["username"] == handle(self.context["user"]):
+            del attrs["username"]  # nobody else: an ordinary chat
         if "username" in attrs and (attrs.get("title") or attrs.get("members")):
             raise serializers.ValidationError(_("A personal chat has neither a title nor other members."))
         return attrs

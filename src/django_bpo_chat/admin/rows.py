@@ -133,7 +133,10 @@ class RowsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for type
             self.message_user(request, f"{done}: {succeeded}", messages.SUCCESS)
         for reason, names in refused.items():
             named = ", ".join(names[:NAMED_ROWS]) + (f", … ({len(names)})" if len(names) > NAMED_ROWS else "")
-            self.message_user(request, f"{named}: {reason}", messages.ERROR)
+            # Not the name first, of which Django would make the first letter a capital one.
+            self.message_user(
+                request, _t("Not done: %(names)s. %(why)s") % {"names": named, "why": reason}, messages.ERROR
+            )
         if not (succeeded or refused):
             self.message_user(request, _t("There was nothing left to do."), messages.WARNING)
 
