@@ -112,7 +112,7 @@ class StartChatInput(serializers.Serializer[Any]):
     members = NamesField(required=False, help_text="Up to 50 usernames, one's own and repeats not counted.")
 
     def validate(self, attrs: Data) -> Data:
-        if "username" in attrs and attrs["username"] == handle(self.context["user"]):
+        if "username" in attrs and attrs["username"] == handle(self.context.get("user")):
             del attrs["username"]  # nobody else: an ordinary chat
         if "username" in attrs and (attrs.get("title") or attrs.get("members")):
             raise serializers.ValidationError(_("A personal chat has neither a title nor other members."))
