@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import psycopg2
 import pytest
 from redis import Redis
 
@@ -145,6 +144,8 @@ def test_tables_that_are_not_there_yet(tmp_path: Path) -> None:
 
 @on_postgres
 def test_what_the_server_says_of_connections_counts_and_not_what_the_site_asks_for(database: str) -> None:
+    import psycopg2  # which not every environment has
+
     with psycopg2.connect(database) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT current_database()")
         [name] = cursor.fetchone() or [""]
