@@ -167,12 +167,14 @@ class Hearsay:
         mode, verbs = self._mode_of(request.url.port), self._openapi.verbs_at(request.url.path)
         if mode is None or verbs is None or request.method in {"OPTIONS", "HEAD"}:
             return
-        self._overhear(request.content)
+        is_json = request.headers.get("Content-Type") == "application/json"
+        if is_json:  # a form is sent in pieces, of which nothing is left
+            self._overhear(request.content)
         operation = verbs.get(request.method.lower(), {}).get("operationId")
         complaints = self._openapi.complaints_about_answer(
             operation, response.status_code, response.headers, response.content, mode
         )
-        if operation and response.is_success and request.headers.get("Content-Type") == "application/json":
+        if operation and response.is_success and is_json:
             complaints += self._openapi.complaints_about_body(operation, json.loads(request.content))
         for each in complaints:
             self._complain(f"{request.method} {request.url.path} {response.status_code}: {each}")

@@ -96,9 +96,9 @@ def chat_over_http(wali: Someone, mabel: Someone) -> str:
     uri: str = chats[0]
     version = mabel.call("PATCH", f"chats/{uri}", {"username": mabel.username})["version"]
     for spelling in ("messages", "messages/"):
-        wali.call("POST", f"chats/{uri}/{spelling}", {"message": spelling})
+        wali.call("POST", f"chats/{uri}/{spelling}", {"message": f"To {spelling}"})
     changes = mabel.call("GET", f"chats/{uri}/changes?since={version}")
-    assert [message["message"] for message in changes["messages"]] == ["messages", "messages/"]
+    assert [message["message"] for message in changes["messages"]] == ["To messages", "To messages/"]
     refused = wali.http.patch(f"chats/{uri}/", json={"title": "x", "username": wali.username})
     assert (refused.status_code, list(refused.json())) == (400, ["non_field_errors"])
     assert wali.http.get(f"chats/{'0' * 22}/").json() == {"detail": "Not found.", "code": "not_found"}
