@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import time
@@ -10,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
+from django.conf import LazySettings
 from redis import Redis
 
+from django_bpo_chat.management import doctor
 from tests.servers import EXAMPLE_PROJECT, Server, example_environment
 from tests.services import Postgres, Valkey
 from tests.sites import site
@@ -117,6 +121,18 @@ def test_without_redis_each_part_that_needs_it_says_so(environment: dict[str, st
     for part, remedy in (("channel layer", "CHANNEL_LAYERS"), ("rate cache", "CACHES"), ("presence cache", "CACHES")):
         assert diagnosis.levels(part) == ["error"]
         assert f"See whether its server runs, and look at {remedy}." in diagnosis.text
+
+
+def test_no_connection_to_a_cache_is_left_to_chance(settings: LazySettings, valkey: Valkey) -> None:
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": valkey.url}}
+    gc.disable()
+    try:
+        findings = [each for part in doctor.INSIDE if part.name.endswith("cache") for each in part.examine()]
+        peers = [each.raddr.port for each in psutil.Process().net_connections() if each.raddr]
+    finally:
+        gc.enable()
+    assert [each.level for each in findings] == ["ok", "ok"]
+    assert valkey.port not in peers
 
 
 @on_postgres

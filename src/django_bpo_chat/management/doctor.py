@@ -20,6 +20,7 @@ from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache
 from django.core.checks import ERROR, run_checks
 from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
@@ -99,9 +100,13 @@ class Part:
 
 
 def _close() -> None:
-    """What this thread has opened."""
+    """What this thread has opened. Django's own cache in Redis closes nothing by itself."""
     connections.close_all()
     caches.close_all()
+    for cache in caches.all(initialized_only=True):
+        if isinstance(cache, RedisCache):
+            for pool in cache._cache._pools.values():  # type: ignore[attr-defined]  # noqa: SLF001  (its only way)
+                pool.disconnect()
 
 
 # The site as it is
