@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -9,9 +10,12 @@ import yaml
 from django.conf import LazySettings
 from django.db import connection
 
+from django_bpo_chat import health
 from tests.fixtures import Configure
 from tests.person import Visitor
 from tests.test_docs import DOCS, blocks
+
+on_postgres = pytest.mark.skipif("config.getoption('db') != 'postgres'", reason="SQLite keeps nobody waiting.")
 
 
 @pytest.mark.django_db
@@ -36,7 +40,7 @@ def test_one_may_ask_as_often_as_one_likes(configure: Configure, settings: LazyS
     assert [visitor.get("health/").status for _ in range(3)] == [200] * 3
 
 
-@pytest.mark.skipif("config.getoption('db') != 'postgres'", reason="SQLite knows no connections of others.")
+@on_postgres
 @pytest.mark.django_db(transaction=True)
 def test_no_connection_is_left_behind(visitor: Visitor) -> None:
     def others() -> int:
@@ -51,6 +55,43 @@ def test_no_connection_is_left_behind(visitor: Visitor) -> None:
     while others() > before:  # PostgreSQL takes a moment to see them off
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@on_postgres
+@pytest.mark.django_db(transaction=True)
+def test_while_an_answer_is_awaited_nobody_asks_again_but_once_it_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, visitor: Visitor
+) -> None:
+    monkeypatch.setattr(health, "SECONDS", 0.1)
+    monkeypatch.setattr(health, "GIVEN_UP_SECONDS", 0.5)
+    asked, answers = [], threading.Event()
+
+    def hang(alias: str) -> None:
+        asked.append(alias)
+        answers.wait(10)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(health, "_ask", hang)
+        assert [visitor.get("health/").status for _ in range(3)] == [503] * 3
+        assert len(asked) == 1
+    time.sleep(0.5)
+    assert visitor.get("health/").status == 200
+    answers.set()
+
+
+@on_postgres
+@pytest.mark.django_db(transaction=True)
+def test_where_no_thread_is_to_be_had_it_is_told_and_forgotten(
+    monkeypatch: pytest.MonkeyPatch, visitor: Visitor
+) -> None:
+    def fail(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    for _ in range(5):
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", fail)
+            assert visitor.get("health/").status == 503
+    assert visitor.get("health/").status == 200
 
 
 @pytest.mark.django_db

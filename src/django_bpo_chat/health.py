@@ -51,7 +51,7 @@ def check_database() -> None:
         else:
             question = _question(alias)
             _result(question.answer, max(0, SECONDS - question.age))
-    except (*DATABASE_AWAY, TimeoutError) as error:
+    except (*DATABASE_AWAY, TimeoutError, RuntimeError) as error:  # the last where no thread is to be had
         raise Unavailable from error
 
 
