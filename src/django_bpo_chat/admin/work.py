@@ -5,7 +5,7 @@ the rest of the work, signed, in its form: a script sends that again and again, 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -136,8 +136,9 @@ class WorkAdmin(RowsAdmin):
         try:
             if form is not None:
                 if not form.is_valid():
-                    names = self._names(request, work(progress.options), progress)
-                    return self._page(request, work(progress.options), progress, form=form, **names)
+                    asked = work(progress.options)
+                    names = _names(asked, self._rows(request, asked, progress.rows))
+                    return self._page(request, asked, progress, form=form, **names)
                 progress.options = form.cleaned_data
             return self._plan(request, work(progress.options), progress)
         except (Unavailable, *DATABASE_AWAY):
@@ -146,12 +147,7 @@ class WorkAdmin(RowsAdmin):
     def _plan(self, request: HttpRequest, work: Work, progress: Progress) -> HttpResponseBase:
         rows = list(self._rows(request, work, progress.rows))
         progress.total, progress.begun_at = work.count(rows), timezone.now().isoformat()
-        return self._page(request, work, progress, stage="plan", **self._names(request, work, progress))
-
-    def _names(self, request: HttpRequest, work: Work, progress: Progress) -> dict[str, list[str]]:
-        """Of what was chosen, and how many more there are."""
-        names = sorted({work.about(row) for row in self._rows(request, work, progress.rows)})
-        return {"names": names[:NAMED_ROWS], "more": names[NAMED_ROWS:]}
+        return self._page(request, work, progress, stage="plan", **_names(work, rows))
 
     def _step(self, request: HttpRequest, work: Work, progress: Progress) -> HttpResponseBase:
         try:
@@ -238,3 +234,9 @@ class WorkAdmin(RowsAdmin):
 
     def _rows(self, request: HttpRequest, work: Work, keys: Sequence[str]) -> Any:
         return self.get_queryset(request).filter(pk__in=keys).prefetch_related(*work.related)
+
+
+def _names(work: Work, rows: Iterable[Any]) -> dict[str, list[str]]:
+    """Of what was chosen, and what more there is."""
+    names = sorted({work.about(row) for row in rows})
+    return {"names": names[:NAMED_ROWS], "more": names[NAMED_ROWS:]}
